@@ -1,0 +1,1 @@
+"""Tables and figures from records on disk; never from a live model."""

@@ -1,0 +1,27 @@
+"""Write what a person looks at after a job: CSV, figures, and the table as text."""
+from pathlib import Path
+
+from mmlth.analysis import figures, tables
+from mmlth.core.files import write_text
+from mmlth.core.layout import Layout
+from mmlth.core.records import load_summary
+
+
+def write_report(work_dir: str | Path) -> str:
+    """Write ``summary.csv`` and ``report/`` from ``summary.json``; return the table as text.
+
+    Raises:
+        FileNotFoundError: There is no summary in ``work_dir``.
+    """
+    layout = Layout(Path(work_dir))
+    if not layout.summary.exists():
+        raise FileNotFoundError(f'{layout.summary} does not exist: run tools/imp_train.py first')
+    summary = load_summary(layout.summary)
+    write_text(layout.summary_csv, tables.to_csv(summary))
+    layout.report.mkdir(exist_ok=True)
+    text = tables.to_text(summary)
+    write_text(layout.report / 'table.txt', text + '\n')
+    if tables.main_metric(summary):
+        figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
+    figures.plot_layers(summary, layout.report / 'density_per_layer.png')
+    return text

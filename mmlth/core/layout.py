@@ -1,0 +1,61 @@
+"""Every file name below a work directory; nothing else joins paths."""
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names the files of one IMP job below its work directory.
+
+    >>> str(Layout(Path('work')).ticket(3))
+    'work/round_03/ticket.safetensors'
+    """
+
+    work_dir: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.work_dir / 'imp.json'
+
+    @property
+    def preflight_text(self) -> Path:
+        return self.work_dir / 'preflight.txt'
+
+    @property
+    def preflight(self) -> Path:
+        return self.work_dir / 'preflight.json'
+
+    @property
+    def rewind(self) -> Path:
+        return self.work_dir / 'rewind.safetensors'
+
+    @property
+    def summary(self) -> Path:
+        return self.work_dir / 'summary.json'
+
+    @property
+    def summary_csv(self) -> Path:
+        return self.work_dir / 'summary.csv'
+
+    @property
+    def report(self) -> Path:
+        return self.work_dir / 'report'
+
+    def round_dir(self, number: int) -> Path:
+        return self.work_dir / f'round_{number:02d}'
+
+    def ticket(self, number: int) -> Path:
+        return self.round_dir(number) / 'ticket.safetensors'
+
+    def record(self, number: int) -> Path:
+        return self.round_dir(number) / 'record.json'
+
+    def relative(self, path: Path) -> str:
+        """Return ``path`` relative to the work directory, as records store it."""
+        return path.relative_to(self.work_dir).as_posix()
+
+    def own_files(self) -> list[Path]:
+        """List what a job has written here so far: files and round folders."""
+        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.summary,
+                 self.summary_csv, self.report, *sorted(self.work_dir.glob('round_[0-9][0-9]'))]
+        return [path for path in files if path.exists()]

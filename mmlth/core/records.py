@@ -1,0 +1,97 @@
+"""What a round did and what a job found: frozen dataclasses <-> JSON."""
+import dataclasses
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmlth.core.files import read_json, write_json
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoundRecord:
+    """What one round did; the round is finished when its record exists.
+
+    Attributes:
+        round: Number of prunings before this training (0 = dense).
+        sparsity: 1 - kept / scope_size, in [0, 1).
+        network_sparsity: Pruned weights / all parameters of the model, in [0, 1).
+        kept: Weights of the scope that are kept.
+        scope_size: Weights of the scope.
+        parameters: All parameters of the model, frozen ones included.
+        metrics: Evaluator's metrics of the trained, masked model, by MMDet's names.
+        seconds: Wall time of training and evaluation of this round.
+        steps: Optimizer steps done.
+        ticket: Ticket file with the masks that were trained, relative to the work directory.
+        checkpoint: Trained checkpoint, relative to the work directory.
+        layer_density: Kept share of every tensor of the scope.
+        policies: What happened to optimizer state, schedule, buffers and EMA at the rewind.
+        digests: SHA-256 of masks, of w_k and of the weights this round started from.
+    """
+
+    round: int
+    sparsity: float
+    network_sparsity: float
+    kept: int
+    scope_size: int
+    parameters: int
+    metrics: dict[str, float]
+    seconds: float
+    steps: int
+    ticket: str
+    checkpoint: str
+    layer_density: dict[str, float]
+    policies: dict[str, Any]
+    digests: dict[str, str]
+    version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """All rounds of a job.
+
+    Attributes:
+        config: Path of the config that was given.
+        settings: The checked settings of the job (``IMPConfig`` as a dict).
+        rounds: One :class:`RoundRecord` as a dict per finished round, in order.
+        seconds: Training and evaluation of all rounds together.
+    """
+
+    config: str
+    settings: dict[str, Any]
+    rounds: list[dict[str, Any]] = field(default_factory=list)
+    seconds: float = 0.0
+    version: int = FORMAT_VERSION
+
+
+def save(record: RoundRecord | Summary, path: str | Path) -> None:
+    """Write a record or summary as JSON, atomically."""
+    write_json(path, dataclasses.asdict(record))
+
+
+def load_round(path: str | Path) -> RoundRecord:
+    """Read a record.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It isn't JSON, misses or has surplus fields, or has another version.
+    """
+    return _load(RoundRecord, path)
+
+
+def load_summary(path: str | Path) -> Summary:
+    """Read a summary; see :func:`load_round` for what is raised."""
+    return _load(Summary, path)
+
+
+def _load(kind: type, path: str | Path) -> Any:
+    values = read_json(path)
+    if not isinstance(values, dict) or values.get('version') != FORMAT_VERSION:
+        found = values.get('version') if isinstance(values, dict) else type(values).__name__
+        raise ValueError(f'{path}: format version {found!r}, but this mmlth reads {FORMAT_VERSION}')
+    names = {f.name for f in dataclasses.fields(kind)}
+    if set(values) != names:
+        raise ValueError(f'{path}: missing fields {sorted(names - set(values))}, '
+                         f'unknown fields {sorted(set(values) - names)}')
+    return kind(**values)

@@ -1,0 +1,71 @@
+"""Reading MMEngine checkpoints: which one is whole, and without unpickling arbitrary classes."""
+import re
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from torch import Tensor
+
+_NAME = re.compile(r'(epoch|iter)_(\d+)\.pth')
+
+
+def allow_checkpoint_classes() -> None:
+    """Let ``torch.load(weights_only=True)`` read what MMEngine puts into a checkpoint.
+
+    That is its log history and the numpy scalars and arrays in it, nothing else. Upstream MMEngine
+    can't resume under torch 2.6 and later without this; OneDL's unpickles everything instead.
+    """
+    core = np.core if np.lib.NumpyVersion(np.__version__) < '2.0.0' else np._core
+    dtypes = {type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.int32, np.bool_, np.str_)}
+    torch.serialization.add_safe_globals(
+        [HistoryBuffer, np.dtype, np.ndarray, core.multiarray.scalar, core.multiarray._reconstruct,
+         (_history_method, 'builtins.getattr'), *dtypes])
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stand in for ``getattr``, by which a pickled log history names its four statistics."""
+    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+        raise UnpicklingError(f'a checkpoint asks for {owner!r}.{name}, which is not allowed')
+    return getattr(HistoryBuffer, name)
+
+
+def latest_checkpoint(folder: str | Path) -> Path | None:
+    """Return the newest whole checkpoint (``epoch_N.pth`` or ``iter_N.pth``) in ``folder``.
+
+    A file that a killed process left half-written is passed over: ``.pth`` files are zip archives
+    whose directory is written last.
+    """
+    found = [(int(match[2]), path) for path in Path(folder).glob('*.pth')
+             if (match := _NAME.fullmatch(path.name))]
+    return next((path for _, path in sorted(found, reverse=True) if zipfile.is_zipfile(path)), None)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint on the CPU; only tensors and the allowed classes are unpickled.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged or holds other classes; names the file.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f'checkpoint {path} does not exist')
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
+        raise ValueError(f'cannot read checkpoint {path}: {error}') from error
+
+
+def load_state(path: str | Path) -> dict[str, Tensor]:
+    """Read the weights and buffers that a checkpoint would be evaluated with (EMA's, if any).
+
+    Raises:
+        ValueError: The file has no ``state_dict``; names the file.
+    """
+    checkpoint = load_checkpoint(path)
+    if 'state_dict' not in checkpoint:
+        raise ValueError(f'{path} has no "state_dict"; keys are {list(checkpoint)}')
+    return dict(checkpoint['state_dict'])

@@ -1,0 +1,120 @@
+"""IMPConfig: the only reader of the ``imp = dict(...)`` block and of the command line's flags."""
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, Mapping
+
+from mmlth.core.criteria import CRITERIA
+from mmlth.core.schedules import SCHEDULES, explicit
+from mmlth.core.scope import FROZEN_POLICIES, check_scope
+from mmlth.core.selection import ALLOCATIONS
+
+
+def _setting(default: Any, text: str) -> Any:
+    return field(default=default, metadata=dict(help=text))
+
+
+@dataclass(frozen=True, kw_only=True)
+class IMPConfig:
+    """Settings of one IMP job, checked at construction.
+
+    ``IMPConfig.describe()`` lists every setting with its meaning and default.
+
+    Raises:
+        ValueError: A value outside what is allowed; names setting, value and what is allowed.
+    """
+
+    target_sparsity: float = _setting(
+        0.8, 'sparsity of the scope after the last round, in (0, 1). 0.8 is the most the paper '
+        'prunes without loss')
+    rounds: int = _setting(
+        4, 'number of prunings T; T + 1 trainings run, the first one dense. 1 is one-shot pruning')
+    schedule: str | tuple[float, ...] = _setting(
+        'geometric', 'sparsity of the rounds: "geometric" (same share of what is left each time, '
+        'the paper), "linear", or a list of rising sparsities, which replaces target_sparsity and '
+        'rounds')
+    scope: str | tuple[str, ...] = _setting(
+        'paper', 'what may be pruned: "paper" (all weights but predictors and shortcut convs), '
+        '"all", "backbone", or a list of groups')
+    include: tuple[str, ...] = _setting((), 'regular expressions of tensor names that join the scope')
+    exclude: tuple[str, ...] = _setting((), 'regular expressions of tensor names that leave the scope')
+    frozen: str = _setting(
+        'prune', 'frozen tensors of the scope: "prune" (the paper) or "keep" them out of it')
+    criterion: str = _setting('magnitude', 'score of a weight, higher is kept: "magnitude" or "random"')
+    allocation: str = _setting(
+        'global', 'ranking: "global" over the scope, "layerwise" (same share everywhere), or "erk"')
+    min_kept: int = _setting(1, 'weights that every tensor keeps at least, against layer collapse')
+    rewind: str | int = _setting(
+        'init', 'where survivors are set back to: "init" (w_0) or a number of steps k (w_k)')
+    seed: int = _setting(0, 'seed of every round: initial weights, data order, augmentation')
+    max_keep_ckpts: int = _setting(
+        2, 'checkpoints kept per round where the config sets no limit of its own; at least 2, so '
+        'that one is whole while the next is written')
+    exact_resume: bool = _setting(
+        True, 'a killed round goes on bit for bit (on a CPU): random numbers depend on the step '
+        'alone and loader processes start anew each epoch')
+
+    def __post_init__(self) -> None:
+        for name in ('schedule', 'scope', 'include', 'exclude'):
+            value = getattr(self, name)
+            if isinstance(value, str) and name in ('include', 'exclude'):
+                value = (value, )
+            object.__setattr__(self, name, value if isinstance(value, str) else tuple(value))
+        self._check_names()
+        self._check_numbers()
+        self.densities()
+
+    def densities(self) -> tuple[float, ...]:
+        """Return the planned density of every round, from 1.0 down."""
+        if isinstance(self.schedule, str):
+            return SCHEDULES[self.schedule](self.target_sparsity, self.rounds)
+        return explicit(self.schedule)
+
+    @property
+    def rewind_step(self) -> int:
+        """k: optimizer steps before the weights that survivors are set back to."""
+        return 0 if self.rewind == 'init' else int(self.rewind)
+
+    @classmethod
+    def from_dicts(cls, block: Mapping[str, Any], flags: Mapping[str, Any] | None = None) -> 'IMPConfig':
+        """Build from the config's ``imp`` block; flags that are not None override it.
+
+        Raises:
+            ValueError: An unknown setting (lists the known ones) or a bad value.
+        """
+        given = {**block, **{k: v for k, v in (flags or {}).items() if v is not None}}
+        known = [f.name for f in dataclasses.fields(cls)]
+        unknown = sorted(set(given) - set(known))
+        if unknown:
+            raise ValueError(f'imp = dict(...) has unknown settings {unknown}; known are {known}')
+        return cls(**given)
+
+    @classmethod
+    def describe(cls) -> str:
+        """List every setting: name, default, meaning."""
+        return '\n'.join(f'  {f.name} (default {f.default!r}): {f.metadata["help"]}'
+                         for f in dataclasses.fields(cls))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as JSON would hold them."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    def _check_names(self) -> None:
+        check_scope(self.scope)
+        legal = dict(criterion=CRITERIA, allocation=ALLOCATIONS, frozen=FROZEN_POLICIES)
+        if isinstance(self.schedule, str):
+            legal['schedule'] = SCHEDULES
+        for name, allowed in legal.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f'{name}={getattr(self, name)!r}: allowed are {", ".join(allowed)}'
+                                 + (' or a list of sparsities' if name == 'schedule' else ''))
+
+    def _check_numbers(self) -> None:
+        for name, least in dict(min_kept=0, seed=0, max_keep_ckpts=2).items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(f'{name}={value!r} must be a whole number, at least {least}')
+        if not isinstance(self.target_sparsity, (int, float)):
+            raise ValueError(f'target_sparsity={self.target_sparsity!r} must be a number in (0, 1)')
+        if self.rewind != 'init' and (not isinstance(self.rewind, int) or self.rewind < 0):
+            raise ValueError(f'rewind={self.rewind!r}: allowed are "init" or a number of steps, at '
+                             'least 0')

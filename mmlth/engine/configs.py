@@ -1,0 +1,116 @@
+"""Configs: find one by path or ``mmdet::...``, and derive the config of every round from it."""
+import copy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, ConfigDict
+
+from mmlth.core.layout import Layout
+from mmlth.engine.checkpoints import latest_checkpoint
+from mmlth.engine.config import IMPConfig
+
+
+def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file, or one that a package ships (``mmdet::faster_rcnn/NAME.py``).
+
+    Args:
+        name: Path, or ``package::path`` below that package's configs.
+        options: ``--cfg-options``: dotted keys and values that override the config.
+
+    Raises:
+        FileNotFoundError: There is no such file or package; names what was looked for.
+    """
+    path = _packaged(name) if '::' in name else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f'config {name!r} does not exist (looked for {path})')
+    cfg = Config.fromfile(str(path))
+    cfg.merge_from_dict(options or {})
+    return cfg
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn on mixed precision, as the ``--amp`` flag of MMDet's ``tools/train.py`` does."""
+    cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    cfg.optim_wrapper.loss_scale = 'dynamic'
+
+
+def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int) -> Config:
+    """Return the config of one round: an ordinary training that MMDet's own tools could run.
+
+    Args:
+        cfg: The user's config; not changed.
+        settings: Of the job.
+        layout: Files of the job.
+        number: Round, 0 = dense.
+
+    Returns:
+        A copy with its own work directory, experiment and visualizer name, seed, the hooks of the
+        round, and a resume from the newest whole checkpoint of this round if there is one.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.pop('imp', None)
+    name = f'{Path(cfg.filename).stem if cfg.filename else "imp"}_round_{number:02d}'
+    cfg.work_dir = str(layout.round_dir(number))
+    cfg.experiment_name = name
+    if cfg.get('visualizer'):  # one name would give every round the first one's visualizer
+        cfg.visualizer.name = name
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': settings.seed}
+    cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, layout, number)]
+    _keep_checkpoints(cfg, settings)
+    if settings.exact_resume:
+        cfg.train_dataloader.persistent_workers = False
+    checkpoint = latest_checkpoint(cfg.work_dir)
+    cfg.resume = checkpoint is not None
+    if checkpoint:
+        cfg.load_from = str(checkpoint)
+    return cfg
+
+
+def prepare_launcher(cfg: Config, launcher: str) -> None:
+    """Set the launcher; without a GPU, use gloo and a DDP wrapper that takes CPU tensors."""
+    cfg.launcher = launcher
+    if launcher == 'none' or torch.cuda.is_available():
+        return
+    cfg.setdefault('env_cfg', ConfigDict())
+    cfg.env_cfg.dist_cfg = {**cfg.env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
+    cfg.model_wrapper_cfg = {
+        'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
+        'find_unused_parameters': cfg.get('find_unused_parameters', False),
+        **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+
+
+def _packaged(name: str) -> Path:
+    package, _, path = name.partition('::')
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f'config {name!r}: there is no installed package {package!r}')
+    return Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / path
+
+
+def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
+    names = (imports or {}).get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    return {**(imports or {}), 'imports': [*names, *(['mmlth'] if 'mmlth' not in names else [])]}
+
+
+def _hooks(settings: IMPConfig, layout: Layout, number: int) -> list[dict[str, Any]]:
+    hooks: list[dict[str, Any]] = []
+    if number == 0:
+        hooks.append(dict(type='CaptureHook', path=str(layout.rewind), step=settings.rewind_step))
+    else:
+        hooks.append(dict(type='TicketHook', ticket=str(layout.ticket(number))))
+    if settings.exact_resume:
+        hooks.append(dict(type='StepSeedHook'))
+    return hooks
+
+
+def _keep_checkpoints(cfg: Config, settings: IMPConfig) -> None:
+    """Keep the last checkpoint, and at least two while training: one may be half-written."""
+    cfg.setdefault('default_hooks', ConfigDict())
+    hook = cfg.default_hooks.setdefault('checkpoint', ConfigDict(type='CheckpointHook', interval=1))
+    hook.save_last = True
+    limit = hook.get('max_keep_ckpts', -1)
+    hook.max_keep_ckpts = max(2, limit) if limit > 0 else settings.max_keep_ckpts

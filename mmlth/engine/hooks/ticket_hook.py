@@ -1,0 +1,104 @@
+"""Train a ticket: rewind to m * w_k, then keep pruned weights at zero."""
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapperDict
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+
+from mmlth.core.masks import apply, density, digest
+from mmlth.core.ticket import (Ticket, TicketError, check_weights, load_rewind_weights, load_ticket)
+from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
+
+
+@HOOKS.register_module()
+class TicketHook(Hook):
+    """Train the ticket in a file under any MMEngine runner.
+
+    Before the first step the model is set to m * w_k and that is verified by digest; a resumed
+    training is not rewound again. From then on pruned weights are exactly zero after every
+    optimizer step, hence in EMA, evaluation and checkpoints.
+
+    One line makes an MMDet config train a ticket::
+
+        custom_imports = dict(imports=['mmlth'])
+        custom_hooks = [dict(type='TicketHook', ticket='work/round_03/ticket.safetensors')]
+
+    Args:
+        ticket: Ticket file.
+        rewind: Whether to set the model to the ticket's w_k. False keeps the weights that the
+            config initialises or loads, and only masks them.
+
+    Raises:
+        FileNotFoundError, TicketError: At construction, so before any training: the ticket or its
+            w_k is missing, damaged or foreign. Before the first step: it doesn't fit the model.
+    """
+
+    # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes.
+    # Masking itself doesn't depend on it: it happens inside the optimizer's step.
+    priority = 'BELOW_NORMAL'
+
+    def __init__(self, ticket: str, rewind: bool = True) -> None:
+        self.path = Path(ticket)
+        self.rewind = rewind
+        self.ticket: Ticket = load_ticket(self.path)
+        self.weights = load_rewind_weights(self.ticket, self.path) if rewind else None
+        self.start_digest: str | None = None
+        self.model: PrunedModelWrapper | None = None
+
+    def before_train(self, runner: Runner) -> None:
+        model = unwrap(runner.model)
+        resumed = runner.iter > 0
+        if self.rewind and not resumed:
+            self._rewind(model)
+        self.weights = None  # free the copy
+        self._attach(runner, model, resumed)
+        runner.logger.info(f'training ticket {self.path}: {100 * (1 - density(self.ticket.masks)):.2f}% '
+                           f'of its scope pruned, {"resumed" if resumed else "from its initial weights"}')
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        self._check(runner)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        self._check(runner)
+        for key, prefix in (('state_dict', ''), ('ema_state_dict', 'module.')):
+            _check_state(checkpoint.get(key), self.ticket, prefix, f'{key} of the checkpoint')
+
+    def after_train(self, runner: Runner) -> None:
+        if self.model is not None:
+            self.model.detach()
+
+    def _rewind(self, model: Any) -> None:
+        state = model.state_dict()
+        check_weights(self.weights, state, f'w_k of ticket {self.path}')
+        start = apply(self.ticket.masks, self.weights)
+        model.load_state_dict(start, strict=True)
+        self.start_digest = digest(start)
+        if digest(model.state_dict()) != self.start_digest:
+            raise RuntimeError(f'the rewind to {self.path} failed: the model is not m * w_k')
+
+    def _attach(self, runner: Runner, model: Any, resumed: bool) -> None:
+        if resumed:
+            _check_state(model.state_dict(), self.ticket, '', 'the checkpoint resumed from')
+        self.model = PrunedModelWrapper(model, self.ticket.masks)
+        wrapper = runner.optim_wrapper
+        for each in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper, ):
+            self.model.guard(each.optimizer)
+
+    def _check(self, runner: Runner) -> None:
+        """Make zero what another hook wrote into pruned weights, and say so."""
+        if self.model is None:
+            return
+        changed = self.model.nonzero_pruned()
+        if changed:
+            runner.logger.warning(f'pruned weights of {changed} were changed outside the optimizer '
+                                  '(by another hook?); they are zero again')
+            self.model.apply_masks()
+
+
+def _check_state(state: dict[str, Any] | None, ticket: Ticket, prefix: str, where: str) -> None:
+    for name, mask in ticket.masks.items() if state is not None else ():
+        if (state[prefix + name].cpu().ne(0) & ~mask).any():
+            raise TicketError(f'pruned weights of {name!r} are not zero in {where}: it does not belong '
+                              'to this ticket')

@@ -1,0 +1,116 @@
+#!/usr/bin/env python
+"""Find winning tickets in any MMDetection detector: train, prune, rewind, repeat.
+
+Give the same command again after a crash or Ctrl-C: it goes on where it stopped. Settings come from
+the config's `imp = dict(...)` block; flags override it.
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.dist import is_main_process
+from torch import distributed
+
+from mmlth.analysis.report import write_report
+from mmlth.engine.config import IMPConfig
+from mmlth.engine.configs import load_config, use_amp
+from mmlth.engine.imp_runner import IMPRunner
+
+EXAMPLES = '''examples:
+  imp_train.py my_config.py --target-sparsity 0.8 --rounds 4
+  imp_train.py mmdet::retinanet/retinanet_r18_fpn_1x_coco.py --dry-run
+  imp_train.py my_config.py --schedule 0.5 0.8 0.9 --rewind 1000
+  imp_train.py my_config.py --cfg-options train_dataloader.batch_size=4 --amp
+
+settings of the imp block:
+'''
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES + IMPConfig.describe(),
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('config', help='a config file, or one that MMDet ships: mmdet::FOLDER/NAME.py')
+    parser.add_argument('--work-dir', help='where everything is written (default: '
+                        'work_dirs/NAME_OF_CONFIG_imp)')
+    parser.add_argument('--dry-run', action='store_true', help='print the table of tensors and planned '
+                        'rounds, write preflight.json, and stop; needs no data')
+    parser.add_argument('--overwrite', action='store_true',
+                        help='delete another IMP job that lies in the work dir')
+    group = parser.add_argument_group('pruning (each overrides the setting of the imp block)')
+    group.add_argument('--target-sparsity', type=float, metavar='P', help='final sparsity, in (0, 1)')
+    group.add_argument('--rounds', type=int, metavar='T', help='number of prunings')
+    group.add_argument('--schedule', nargs='+', metavar='S',
+                       help='geometric, linear, or the sparsities of all rounds, rising')
+    group.add_argument('--scope', nargs='+', metavar='S', help='paper, all, backbone, or groups')
+    group.add_argument('--allocation', metavar='A', help='global, layerwise or erk')
+    group.add_argument('--rewind', metavar='K', help='init, or steps k: survivors go back to w_k')
+    group.add_argument('--seed', type=int, help='seed of every round')
+    group = parser.add_argument_group("as in MMDet's tools/train.py")
+    group.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+                       help='override settings of the config')
+    group.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    group.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    group.add_argument('--auto-scale-lr', action='store_true',
+                       help='scale the learning rate to the batch size')
+    group.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    return parser.parse_args(argv)
+
+
+def read_flags(args: argparse.Namespace) -> dict:
+    """Return the settings given on the command line, in IMPConfig's types."""
+    def one_or_many(values: list[str] | None) -> str | list[str] | None:
+        return values[0] if values and len(values) == 1 else values
+    schedule = one_or_many(args.schedule)
+    if schedule is not None and schedule not in ('geometric', 'linear'):
+        try:
+            schedule = [float(s) for s in args.schedule]
+        except ValueError:
+            raise ValueError(f'--schedule {" ".join(args.schedule)}: allowed are geometric, linear or '
+                             'rising sparsities such as 0.5 0.8') from None
+    rewind = int(args.rewind) if args.rewind and args.rewind.isdigit() else args.rewind
+    return dict(target_sparsity=args.target_sparsity, rounds=args.rounds, schedule=schedule,
+                scope=one_or_many(args.scope), allocation=args.allocation, rewind=rewind, seed=args.seed)
+
+
+def run(args: argparse.Namespace) -> None:
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    cfg = load_config(args.config, args.cfg_options)
+    seed = cfg.get('randomness', {}).get('seed')
+    block = {**({} if seed is None else dict(seed=seed)), **cfg.get('imp', {})}
+    settings = IMPConfig.from_dicts(block, read_flags(args))
+    if args.amp:
+        use_amp(cfg)
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr = {**cfg.get('auto_scale_lr', {}), 'enable': True}
+    work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}_imp'
+    runner = IMPRunner(cfg, settings, work_dir, launcher=args.launcher)
+    if args.dry_run:
+        plan = runner.preflight(dry_run=True, overwrite=args.overwrite)
+        print(plan.format())
+        return
+    runner.run(overwrite=args.overwrite)
+    if is_main_process():
+        print(f'\n{write_report(work_dir)}\n\ntickets, records and figures: {work_dir}')
+
+
+def main() -> int:
+    args = parse_args()
+    try:
+        run(args)
+    except KeyboardInterrupt:
+        print('\nstopped; give the same command again to go on', file=sys.stderr)
+        return 130
+    except (ValueError, OSError) as error:
+        print(f'imp_train.py: error: {error}', file=sys.stderr)
+        return 1
+    finally:
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
