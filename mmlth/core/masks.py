@@ -102,6 +102,15 @@ def check_fits(masks: Mapping[str, Tensor], weights: Mapping[str, Tensor], where
                              f'{where} has {tuple(weights[name].shape)}')
 
 
+def check_zeros(masks: Mapping[str, Tensor], state: Mapping[str, Tensor], where: str) -> None:
+    """Raise ValueError unless ``state`` is exactly zero wherever the masks prune; names a tensor."""
+    check_fits(masks, state, where)
+    for name, mask in masks.items():
+        if (state[name].cpu().ne(0) & ~mask).any():
+            raise ValueError(f'pruned weights of {name!r} are not zero in {where}: it does not belong '
+                             'to this ticket')
+
+
 def check_same_tensors(a: Mapping[str, Tensor], b: Mapping[str, Tensor], what_a: str,
                        what_b: str) -> None:
     """Raise ValueError unless both hold the same names in the same shapes; names the first."""

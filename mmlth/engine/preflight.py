@@ -127,7 +127,7 @@ def check_config(cfg: Config) -> None:
     """
     for part in ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'val_dataloader',
                  'val_cfg', 'val_evaluator'):
-        if not cfg.get(part):
+        if cfg.get(part) is None:
             raise ValueError(f'the config has no {part!r}: IMP trains and evaluates every round, so '
                              'the training and validation parts of an MMDet config are needed')
     for key, path in _files(cfg):

@@ -7,8 +7,8 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmlth.core.masks import apply, density, digest
-from mmlth.core.ticket import (Ticket, TicketError, check_weights, load_rewind_weights, load_ticket)
+from mmlth.core.masks import apply, check_zeros, density, digest
+from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 
@@ -63,7 +63,9 @@ class TicketHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self._check(runner)
         for key, prefix in (('state_dict', ''), ('ema_state_dict', 'module.')):
-            _check_state(checkpoint.get(key), self.ticket, prefix, f'{key} of the checkpoint')
+            if key in checkpoint:
+                state = {n.removeprefix(prefix): v for n, v in checkpoint[key].items()}
+                check_zeros(self.ticket.masks, state, f'{key} of the checkpoint')
 
     def after_train(self, runner: Runner) -> None:
         if self.model is not None:
@@ -80,7 +82,7 @@ class TicketHook(Hook):
 
     def _attach(self, runner: Runner, model: Any, resumed: bool) -> None:
         if resumed:
-            _check_state(model.state_dict(), self.ticket, '', 'the checkpoint resumed from')
+            check_zeros(self.ticket.masks, model.state_dict(), 'the checkpoint resumed from')
         self.model = PrunedModelWrapper(model, self.ticket.masks)
         wrapper = runner.optim_wrapper
         for each in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper, ):
@@ -95,10 +97,3 @@ class TicketHook(Hook):
             runner.logger.warning(f'pruned weights of {changed} were changed outside the optimizer '
                                   '(by another hook?); they are zero again')
             self.model.apply_masks()
-
-
-def _check_state(state: dict[str, Any] | None, ticket: Ticket, prefix: str, where: str) -> None:
-    for name, mask in ticket.masks.items() if state is not None else ():
-        if (state[prefix + name].cpu().ne(0) & ~mask).any():
-            raise TicketError(f'pruned weights of {name!r} are not zero in {where}: it does not belong '
-                              'to this ticket')

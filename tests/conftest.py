@@ -1,0 +1,62 @@
+"""Shared fixtures: toy jobs, a small DigitScenes, subprocesses of the tools."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmlth.engine.config import IMPConfig
+from mmlth.engine.imp_runner import IMPRunner
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'tests'))
+
+import toys  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def toy_cfg(tmp_path):
+    """A toy config as a user would have it: read from a file."""
+    return Config.fromfile(str(toys.write_config(tmp_path)))
+
+
+@pytest.fixture
+def run_imp():
+    """Run a whole toy job in this process; returns its summary."""
+    def run(cfg, work_dir, **settings):
+        return IMPRunner(cfg, IMPConfig.from_dicts(cfg.get('imp', {}), settings), work_dir).run()
+    return run
+
+
+@pytest.fixture(scope='session')
+def digit_scenes(tmp_path_factory):
+    """A DigitScenes of 16 + 8 images."""
+    from mmlth.datasets.digit_scenes import generate
+    out = tmp_path_factory.mktemp('data') / 'digit_scenes'
+    generate(out, seed=0, train=16, val=8)
+    return out
+
+
+def tool_env():
+    """Environment in which the tools and the toys can be imported, on one thread."""
+    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')])
+    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
+
+
+@pytest.fixture
+def run_tool():
+    """Run tools/NAME.py in a process of its own; returns it with output, checks the exit code."""
+    def run(name, *args, code=0, cwd=ROOT, **kwargs):
+        done = subprocess.run([sys.executable, str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
+                              env=tool_env(), capture_output=True, text=True, timeout=600, **kwargs)
+        assert done.returncode == code, f'exit {done.returncode}\n{done.stdout}\n{done.stderr}'
+        return done
+    return run

@@ -1,0 +1,43 @@
+#!/usr/bin/env python
+"""Draw a metric against sparsity, and the density of every layer, from a job's summary.json."""
+import argparse
+import sys
+from pathlib import Path
+
+from mmlth.analysis import figures, tables
+from mmlth.core.records import load_summary
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('summary', help='summary.json, or the work dir that holds it')
+    parser.add_argument('--out', metavar='FOLDER', help='default: report/ beside the summary')
+    parser.add_argument('--metric', help="an evaluator's metric, such as coco/bbox_mAP_50 "
+                        '(default: the main one)')
+    parser.add_argument('--axis', choices=['sparsity', 'network_sparsity'], default='sparsity',
+                        help='of the scope (default) or of the whole network')
+    parser.add_argument('--format', choices=['png', 'pdf', 'svg'], default='png')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    path = Path(args.summary)
+    path = path / 'summary.json' if path.is_dir() else path
+    out = Path(args.out) if args.out else path.parent / 'report'
+    try:
+        summary = load_summary(path)
+        out.mkdir(parents=True, exist_ok=True)
+        written = [figures.plot_metric(summary, out / f'map_vs_sparsity.{args.format}',
+                                       metric=args.metric, axis=args.axis),
+                   figures.plot_layers(summary, out / f'density_per_layer.{args.format}')]
+    except (ValueError, OSError) as error:
+        print(f'plot_summary.py: error: {error}', file=sys.stderr)
+        return 1
+    print(tables.to_text(summary))
+    print('\n'.join(f'wrote {p}' for p in written))
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
