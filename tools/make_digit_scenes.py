@@ -8,7 +8,7 @@ from mmlth.datasets.digit_scenes import check_arguments, generate
 DESCRIPTION = """\
 Write DigitScenes: real handwriting (the UCI digits of scikit-learn) and stick-figure people in
 textured scenes of 160 to 192 px. Nothing is downloaded; the defaults take well under a minute on
-one core and some 40 MB. The same arguments give the same files."""
+one core and some 60 MB. The same arguments give the same files."""
 
 EPILOG = """\
 what is written below --out:
