@@ -18,8 +18,11 @@ import toys  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
-def _same_start():
+def _same_start(monkeypatch):
     torch.manual_seed(0)
+    torch.set_num_threads(1)  # two threads wait for each other on a busy machine
+    # Every Runner asks compilers for their versions, which takes longer than a toy job.
+    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
 
 
 @pytest.fixture

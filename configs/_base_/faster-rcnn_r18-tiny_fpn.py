@@ -1,7 +1,7 @@
 # Faster R-CNN with a ResNet-18 of 16 base channels, for images of 160-192 px and 11 classes.
 _base_ = 'mmdet::_base_/models/faster-rcnn_r50_fpn.py'
 
-channels = 64
+channels = 48
 model = dict(
     backbone=dict(depth=18, base_channels=16, frozen_stages=-1, norm_eval=False, init_cfg=None),
     neck=dict(in_channels=[16, 32, 64, 128], out_channels=channels),

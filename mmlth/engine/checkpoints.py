@@ -53,6 +53,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """
     if not Path(path).exists():
         raise FileNotFoundError(f'checkpoint {path} does not exist')
+    allow_checkpoint_classes()  # again: OneDL's loader takes back what it had allowed for itself
     try:
         return torch.load(path, map_location='cpu', weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:

@@ -11,7 +11,7 @@ from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, density, digest, is_subset, kept
 from mmlth.core.records import load_summary
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.engine.checkpoints import latest_checkpoint, load_state
+from mmlth.engine.checkpoints import latest_checkpoint, load_checkpoint, load_state
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.imp_runner import IMPRunner
 
@@ -164,7 +164,7 @@ def test_ema_checkpoints_are_sparse_and_rebuilt_each_round(run_imp, tmp_path):
     summary = run_imp(cfg, tmp_path / 'job')
     for record in summary.rounds[1:]:
         masks = load_ticket(tmp_path / 'job' / record['ticket']).masks
-        checkpoint = torch.load(tmp_path / 'job' / record['checkpoint'], weights_only=True)
+        checkpoint = load_checkpoint(tmp_path / 'job' / record['checkpoint'])
         for state, prefix in ((checkpoint['state_dict'], ''), (checkpoint['ema_state_dict'], 'module.')):
             assert all((state[prefix + n][~m] == 0).all() for n, m in masks.items())
         raw, ema = checkpoint['ema_state_dict'], checkpoint['state_dict']

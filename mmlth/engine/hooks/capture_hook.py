@@ -18,6 +18,9 @@ class CaptureHook(Hook):
         path: File to write (safetensors): all parameters and buffers.
         step: k, 0 for the weights before the first step (after ``init_weights`` and
             ``load_from``).
+
+    Raises:
+        ValueError: The training ends before ``step``; raised before its first step.
     """
 
     # After the optimizer's step and before hooks that might look at the file.
@@ -28,6 +31,9 @@ class CaptureHook(Hook):
         self.step = step
 
     def before_train(self, runner: Runner) -> None:
+        if self.step > runner.max_iters:
+            raise ValueError(f'rewind={self.step} is later than the training, which has '
+                             f'{runner.max_iters} steps; choose a smaller step')
         # before_run would be too early: weights are initialised and loaded after it.
         if self.step == 0 and runner.iter == 0:
             self._save(runner)

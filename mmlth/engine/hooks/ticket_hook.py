@@ -63,9 +63,9 @@ class TicketHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self._check(runner)
         for key, prefix in (('state_dict', ''), ('ema_state_dict', 'module.')):
-            if key in checkpoint:
-                state = {n.removeprefix(prefix): v for n, v in checkpoint[key].items()}
-                check_zeros(self.ticket.masks, state, f'{key} of the checkpoint')
+            for name, mask in self.ticket.masks.items() if key in checkpoint else ():
+                tensor = checkpoint[key][prefix + name]
+                tensor.masked_fill_(~mask.to(tensor.device), 0)
 
     def after_train(self, runner: Runner) -> None:
         if self.model is not None:

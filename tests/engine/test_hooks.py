@@ -1,0 +1,251 @@
+import logging
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import nn
+
+from mmlth.core.masks import apply, dense_masks, digest
+from mmlth.core.ticket import Ticket, TicketError, load_weights, save_ticket, save_weights
+from mmlth.engine.checkpoints import load_checkpoint
+from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
+from mmlth.engine.hooks.step_seed_hook import derive_seed
+
+
+def fake_runner(iter=0, model=None):
+    return SimpleNamespace(iter=iter, max_iters=12, model=model or nn.Linear(2, 1), logger=logging.getLogger('fake'))
+
+
+def toy_runner(cfg, folder, *hooks, **overrides):
+    cfg = Config({**cfg.to_dict(), 'work_dir': str(folder), 'randomness': dict(seed=0),
+                  'experiment_name': str(folder).replace('/', '_'), **overrides})
+    runner = Runner.from_cfg(cfg)
+    for hook in hooks:
+        runner.register_hook(hook)
+    return runner
+
+
+@pytest.fixture
+def toy_ticket(toy_cfg, tmp_path):
+    """A ticket of half the toy's weights, with its w_0."""
+    import toys
+    torch.manual_seed(7)
+    net = toys.ToyNet()
+    digest_of = save_weights(net.state_dict(), tmp_path / 'rewind.safetensors', step=0)
+    masks = {n: torch.rand(p.shape) > 0.5 for n, p in net.named_parameters() if p.ndim > 1}
+    (tmp_path / 'round_01').mkdir()
+    path = tmp_path / 'round_01' / 'ticket.safetensors'
+    save_ticket(Ticket(masks=masks, rewind_file='../rewind.safetensors', rewind_digest=digest_of), path)
+    return path
+
+
+# capture
+
+
+@pytest.mark.parametrize('step, iter, captured', [(0, 0, True), (0, 3, False), (2, 0, False)])
+def test_capture_before_training_only_at_step_zero_of_a_fresh_run(tmp_path, step, iter, captured):
+    CaptureHook(tmp_path / 'w', step).before_train(fake_runner(iter))
+    assert (tmp_path / 'w').exists() == captured
+
+
+@pytest.mark.parametrize('iter, captured', [(0, False), (1, True), (2, False)])
+def test_capture_counts_the_step_that_just_ended(tmp_path, iter, captured):
+    CaptureHook(tmp_path / 'w', 2).after_train_iter(fake_runner(iter), 0)
+    assert (tmp_path / 'w').exists() == captured
+
+
+def test_captured_weights_do_not_follow_the_training(toy_cfg, tmp_path):
+    runner = toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_0'),
+                        CaptureHook(tmp_path / 'w_5', 5))
+    model = runner.train()
+    w_0, w_5 = load_weights(tmp_path / 'w_0'), load_weights(tmp_path / 'w_5')
+    name = 'backbone.conv1.weight'
+    assert not torch.equal(w_0[name], w_5[name])
+    assert not torch.equal(w_5[name], model.state_dict()[name])
+    assert w_0['backbone.bn.num_batches_tracked'] == 0 and w_5['backbone.bn.num_batches_tracked'] == 5
+
+
+def test_w_k_is_what_a_training_of_k_steps_ends_with(toy_cfg, tmp_path):
+    toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_4', 4)).train()
+    ended = toy_runner(toy_cfg, tmp_path / 'b', train_cfg=dict(by_epoch=True, max_epochs=1)).train()
+    assert digest(load_weights(tmp_path / 'w_4')) == digest(ended.state_dict())
+
+
+def test_a_capture_step_beyond_the_training_is_refused_before_it(toy_cfg, tmp_path):
+    with pytest.raises(ValueError, match='rewind=13.*12 steps'):
+        toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w', 13)).train()
+
+
+# ticket
+
+
+class Spy(Hook):
+    """Records the first weights, and whether pruned weights were zero at every stage."""
+
+    priority = 'NORMAL'
+
+    def __init__(self, masks):
+        self.masks, self.start, self.zero = masks, None, []
+
+    def _look(self, runner):
+        state = runner.model.state_dict()
+        self.zero.append(all((state[n][~m] == 0).all() for n, m in self.masks.items()))
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if self.start is None:
+            self.start = {k: v.clone() for k, v in runner.model.state_dict().items()}
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._look(runner)
+
+    def before_val_epoch(self, runner):
+        self._look(runner)
+
+
+def test_ticket_rewinds_then_keeps_zeros_in_every_stage(toy_cfg, toy_ticket, tmp_path):
+    hook = TicketHook(toy_ticket)
+    masks, w_0 = hook.ticket.masks, dict(hook.weights)
+    spy = Spy(masks)
+    toy_runner(toy_cfg, tmp_path / 'a', hook, spy).train()
+    expected = apply(masks, w_0)
+    assert all(torch.equal(spy.start[n], expected[n]) for n in expected)
+    assert len(spy.zero) == 12 + 3 and all(spy.zero)
+    assert hook.start_digest == digest(expected)
+
+
+def test_ticket_without_rewind_masks_the_weights_of_the_config(toy_cfg, toy_ticket, tmp_path):
+    hook = TicketHook(toy_ticket, rewind=False)
+    spy = Spy(hook.ticket.masks)
+    runner = toy_runner(toy_cfg, tmp_path / 'a', hook, spy)
+    runner.train()
+    w_k = load_weights(tmp_path / 'rewind.safetensors')
+    assert not torch.equal(spy.start['backbone.conv1.bias'], w_k['backbone.conv1.bias'])
+    assert all(spy.zero)
+
+
+def test_a_resume_in_the_middle_of_a_round_does_not_rewind(toy_cfg, toy_ticket, tmp_path):
+    toy_runner(toy_cfg, tmp_path / 'a', TicketHook(toy_ticket)).train()
+    half = load_checkpoint(tmp_path / 'a' / 'epoch_2.pth')['state_dict']
+    spy = Spy(TicketHook(toy_ticket).ticket.masks)
+    runner = toy_runner(toy_cfg, tmp_path / 'b', TicketHook(toy_ticket), spy, resume=True,
+                        load_from=str(tmp_path / 'a' / 'epoch_2.pth'))
+    runner.train()
+    assert runner.iter == 12
+    assert all(torch.equal(spy.start[n], half[n]) for n in half)
+
+
+def test_a_checkpoint_of_another_ticket_cannot_be_resumed(toy_cfg, toy_ticket, tmp_path):
+    toy_runner(toy_cfg, tmp_path / 'a').train()
+    runner = toy_runner(toy_cfg, tmp_path / 'b', TicketHook(toy_ticket), resume=True,
+                        load_from=str(tmp_path / 'a' / 'epoch_2.pth'))
+    with pytest.raises(ValueError, match='not zero in the checkpoint resumed from'):
+        runner.train()
+
+
+@HOOKS.register_module()
+class Vandal(Hook):
+    """Writes into pruned weights after the optimizer's step."""
+
+    def after_train_epoch(self, runner):
+        runner.model.backbone.conv1.weight.data.add_(1)
+
+
+def test_what_another_hook_writes_never_reaches_checkpoint_or_evaluation(toy_cfg, toy_ticket, tmp_path):
+    hook = TicketHook(toy_ticket)
+    toy_runner(toy_cfg, tmp_path / 'a', hook, Vandal()).train()
+    mask = hook.ticket.masks['backbone.conv1.weight']
+    state = load_checkpoint(tmp_path / 'a' / 'epoch_3.pth')['state_dict']
+    assert (state['backbone.conv1.weight'][~mask] == 0).all()
+    log = next((tmp_path / 'a').glob('*/*.log')).read_text()
+    assert 'backbone.conv1.weight' in log and 'changed outside the optimizer' in log
+
+
+@pytest.mark.parametrize('spoil, error, message', [
+    (lambda t: t.unlink(), FileNotFoundError, 'ticket.safetensors does not exist'),
+    (lambda t: t.write_bytes(t.read_bytes()[:100]), TicketError, 'truncated'),
+    (lambda t: (t.parent.parent / 'rewind.safetensors').unlink(), FileNotFoundError, 'initial weights')])
+def test_a_bad_ticket_is_refused_when_the_runner_is_built(toy_cfg, toy_ticket, tmp_path, spoil, error, message):
+    spoil(toy_ticket)
+    with pytest.raises(error, match=message):
+        toy_runner(toy_cfg, tmp_path / 'a', custom_hooks=[dict(type='TicketHook', ticket=str(toy_ticket))])
+
+
+def test_a_ticket_of_another_model_is_refused_before_the_first_step(toy_cfg, tmp_path):
+    other = nn.Linear(3, 2)
+    digest_of = save_weights(other.state_dict(), tmp_path / 'w', step=0)
+    save_ticket(Ticket(masks=dense_masks({'weight': other.weight}), rewind_file='w',
+                       rewind_digest=digest_of), tmp_path / 't')
+    with pytest.raises(TicketError, match='does not fit the model: missing .*backbone'):
+        toy_runner(toy_cfg, tmp_path / 'a', TicketHook(tmp_path / 't')).train()
+
+
+@pytest.mark.parametrize('optimizer', ['SGD', 'AdamW'])
+def test_several_optimizers_are_all_guarded(toy_cfg, toy_ticket, tmp_path, optimizer):
+    one = dict(type='OptimWrapper', optimizer=dict(type=optimizer, lr=0.1, weight_decay=0.1))
+    hook = TicketHook(toy_ticket)
+    spy = Spy(hook.ticket.masks)
+    runner = toy_runner(toy_cfg, tmp_path / 'a', hook, spy, optim_wrapper=one)
+    runner.train()
+    assert all(spy.zero)
+
+
+# progress
+
+
+def test_progress_keeps_metrics_seconds_and_an_eta(toy_cfg, tmp_path):
+    hook = ProgressHook(1, 2, 0.5, 0.25, interval=5)
+    runner = toy_runner(toy_cfg, tmp_path / 'a', hook, log_level='INFO')
+    runner.train()
+    assert hook.metrics_step == hook.steps == 12 and set(hook.metrics) == {'toy/mAP'}
+    assert hook.seconds > 0 and runner.message_hub.get_info('imp_seconds') == hook.seconds
+    log = next((tmp_path / 'a').glob('*/*.log')).read_text()
+    assert 'round 1/2, sparsity 50.00% (network 25.00%), ETA of the whole job' in log
+
+
+def test_eta_counts_the_rounds_to_come():
+    hook = ProgressHook(1, 3, 0, 0)
+    hook._start, hook._first_step = __import__('time').perf_counter() - 10, 0
+    eta = hook.eta(SimpleNamespace(iter=9, max_iters=10))  # 10 steps in 10 s; 2 rounds of 10 left
+    assert round(eta.total_seconds()) == 20
+
+
+# seeds
+
+
+def test_seeds_depend_on_seed_rank_step_and_stream():
+    seeds = {derive_seed(*numbers) for numbers in ((0, 0, 0, 0), (1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0),
+                                                   (0, 0, 0, 1))}
+    assert len(seeds) == 5 and derive_seed(0, 0, 0, 0) in seeds
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_resumed_training_ends_bit_for_bit_like_an_uninterrupted_one(toy_cfg, tmp_path, workers):
+    toy_cfg.train_dataloader.num_workers = workers
+    whole = toy_runner(toy_cfg, tmp_path / 'a', StepSeedHook()).train().state_dict()
+    resumed = toy_runner(toy_cfg, tmp_path / 'b', StepSeedHook(), resume=True,
+                         load_from=str(tmp_path / 'a' / 'epoch_1.pth')).train().state_dict()
+    assert digest(whole) == digest(resumed)
+
+
+def test_without_the_seed_hook_a_resume_differs(toy_cfg, tmp_path):
+    whole = toy_runner(toy_cfg, tmp_path / 'a').train().state_dict()
+    resumed = toy_runner(toy_cfg, tmp_path / 'b', resume=True,
+                         load_from=str(tmp_path / 'a' / 'epoch_1.pth')).train().state_dict()
+    assert digest(whole) != digest(resumed)
+
+
+def test_loader_processes_draw_other_numbers_in_every_epoch(toy_cfg, tmp_path):
+    toy_cfg.train_dataloader.num_workers = 1
+    toy_cfg.train_dataloader.sampler.shuffle = False
+    images = []
+
+    class Look(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            if batch_idx == 0:
+                images.append(data_batch['inputs'][0])
+    toy_runner(toy_cfg, tmp_path / 'a', StepSeedHook(), Look()).train()
+    assert not torch.equal(images[0], images[1])
