@@ -27,7 +27,8 @@ class RoundRecord:
         checkpoint: Trained checkpoint, relative to the work directory.
         layer_density: Kept share of every tensor of the scope.
         policies: What happened to optimizer state, schedule, buffers and EMA at the rewind.
-        digests: SHA-256 of masks, of w_k and of the weights this round started from.
+        digests: SHA-256 of the masks, of w_k (``rewind``), of the weights that the round started from
+            (``start``, from round 1) and of those it ended with (``trained``).
     """
 
     round: int

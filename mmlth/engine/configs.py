@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config, ConfigDict
+from mmengine.dist import init_dist, is_distributed
 
 from mmlth.core.layout import Layout
 from mmlth.engine.checkpoints import latest_checkpoint
@@ -69,17 +70,24 @@ def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int) 
     return cfg
 
 
-def prepare_launcher(cfg: Config, launcher: str) -> None:
-    """Set the launcher; without a GPU, use gloo and a DDP wrapper that takes CPU tensors."""
+def start_launcher(cfg: Config, launcher: str) -> None:
+    """Join the processes of a launcher; without a GPU, through gloo and a DDP that takes CPU tensors.
+
+    MMEngine's own ``init_dist`` always selects a CUDA device.
+    """
     cfg.launcher = launcher
-    if launcher == 'none' or torch.cuda.is_available():
+    on_cpu = launcher == 'pytorch' and not torch.cuda.is_available()
+    if on_cpu:
+        cfg.model_wrapper_cfg = {
+            'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
+            'find_unused_parameters': cfg.get('find_unused_parameters', False),
+            **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    if launcher == 'none' or is_distributed():
         return
-    cfg.setdefault('env_cfg', ConfigDict())
-    cfg.env_cfg.dist_cfg = {**cfg.env_cfg.get('dist_cfg', {}), 'backend': 'gloo'}
-    cfg.model_wrapper_cfg = {
-        'type': 'MMDistributedDataParallel', 'broadcast_buffers': False,
-        'find_unused_parameters': cfg.get('find_unused_parameters', False),
-        **(cfg.get('model_wrapper_cfg') or {}), 'device_ids': None}
+    if on_cpu:
+        torch.distributed.init_process_group('gloo')
+    else:
+        init_dist(launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
 
 
 def _packaged(name: str) -> Path:

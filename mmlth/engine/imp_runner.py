@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dist import all_gather_object, barrier, get_dist_info, init_dist, is_distributed
+from mmengine.dist import all_gather_object, barrier, get_rank
 
 from mmlth.core import criteria, records, scope, selection
 from mmlth.core.files import write_json, write_text
@@ -15,7 +15,7 @@ from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_tic
 from mmlth.engine import preflight, workdir
 from mmlth.engine.checkpoints import latest_checkpoint, load_state
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import prepare_launcher, round_config
+from mmlth.engine.configs import round_config, start_launcher
 from mmlth.engine.hooks import ProgressHook
 from mmlth.engine.training import train_round
 from mmlth.version import __version__
@@ -41,10 +41,8 @@ class IMPRunner:
         self.cfg = cfg
         self.settings = settings
         self.layout = Layout(Path(work_dir).absolute())
-        prepare_launcher(cfg, launcher)
-        if launcher != 'none' and not is_distributed():
-            init_dist(launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
-        self.rank = get_dist_info()[0]
+        start_launcher(cfg, launcher)
+        self.rank = get_rank()
         self.plan: preflight.Preflight | None = None
 
     def run(self, *, overwrite: bool = False) -> Summary:
@@ -121,7 +119,7 @@ class IMPRunner:
             criteria.check_finite(trained, f'round {number}')
             if number == 0:
                 self._save_ticket(0, dense_masks(trained))
-            records.save(self._describe(number, progress), self.layout.record(number))
+            records.save(self._describe(number, progress, digest(state)), self.layout.record(number))
             self.summarise()
         barrier()
 
@@ -135,10 +133,10 @@ class IMPRunner:
             records.save(summary, self.layout.summary)
         return summary
 
-    def _describe(self, number: int, progress: ProgressHook) -> RoundRecord:
+    def _describe(self, number: int, progress: ProgressHook, trained: str) -> RoundRecord:
         ticket = load_ticket(self.layout.ticket(number))
         alive, total = kept(ticket.masks), self.plan.scope_size
-        digests = dict(masks=digest(ticket.masks), rewind=ticket.rewind_digest)
+        digests = dict(masks=digest(ticket.masks), rewind=ticket.rewind_digest, trained=trained)
         if number > 0:
             w_k = load_rewind_weights(ticket, self.layout.ticket(number))
             digests['start'] = digest(apply(ticket.masks, w_k))
