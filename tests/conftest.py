@@ -1,5 +1,6 @@
 """Shared fixtures: toy jobs, a small DigitScenes, subprocesses of the tools."""
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -52,6 +53,19 @@ def tool_env():
     """Environment in which the tools and the toys can be imported, on one thread."""
     path = os.pathsep.join([str(ROOT), str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')])
     return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
+
+
+@pytest.fixture
+def call_tool(capsys):
+    """Call main() of tools/NAME.py in this process; returns (exit code, stdout, stderr)."""
+    def call(name, *args, code=0):
+        main = runpy.run_path(str(ROOT / 'tools' / name))['main']
+        capsys.readouterr()
+        found = main([str(a) for a in args])
+        done = subprocess.CompletedProcess(args, found, *capsys.readouterr())
+        assert found == code, f'exit {found}\n{done.stdout}\n{done.stderr}'
+        return done
+    return call
 
 
 @pytest.fixture

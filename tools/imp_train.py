@@ -96,8 +96,8 @@ def run(args: argparse.Namespace) -> None:
         print(f'\n{write_report(work_dir)}\n\ntickets, records and figures: {work_dir}')
 
 
-def main() -> int:
-    args = parse_args()
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
     try:
         run(args)
     except KeyboardInterrupt:

@@ -1,0 +1,130 @@
+"""The tools as a person types them: help, errors, exit codes."""
+import json
+import os
+
+import pytest
+
+import toys
+from conftest import ROOT
+
+
+@pytest.fixture(scope='module')
+def config(tmp_path_factory):
+    return toys.write_config(tmp_path_factory.mktemp('config'))
+
+
+@pytest.fixture(scope='module')
+def job(config, tmp_path_factory):
+    import subprocess
+    import sys
+
+    from conftest import tool_env
+    work_dir = tmp_path_factory.mktemp('job') / 'imp'
+    done = subprocess.run([sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir],
+                          env=tool_env(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return work_dir, done.stdout
+
+
+@pytest.mark.parametrize('tool', ['imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket',
+                                  'plot_summary', 'make_digit_scenes'])
+def test_help_explains(run_tool, tool):
+    text = run_tool(f'{tool}.py', '--help').stdout
+    assert len(text) > 300 and 'usage:' in text
+
+
+def test_a_job_prints_its_table_and_leaves_every_file(job):
+    work_dir, output = job
+    table = output.strip().splitlines()[-6:]
+    assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs'] and '75.00%' in output
+    names = {p.name for p in work_dir.iterdir()}
+    assert names == {'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors', 'round_00',
+                     'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
+    summary = json.loads((work_dir / 'summary.json').read_text())
+    assert {'config', 'settings', 'rounds'} <= set(summary)
+    for record in summary['rounds']:
+        assert {'round', 'sparsity', 'network_sparsity', 'metrics', 'seconds', 'ticket',
+                'checkpoint'} <= set(record)
+        assert (work_dir / record['ticket']).exists() and (work_dir / record['checkpoint']).exists()
+    assert len((work_dir / 'summary.csv').read_text().splitlines()) == 4
+    assert {p.name for p in (work_dir / 'report').iterdir()} == {
+        'table.txt', 'map_vs_sparsity.png', 'density_per_layer.png'}
+
+
+def test_flags_override_the_imp_block(call_tool, config, tmp_path):
+    out = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', '--dry-run', '--target-sparsity',
+                   '0.5', '--rounds', '1', '--scope', 'backbone', '--allocation', 'layerwise', '--rewind', '3',
+                   '--seed', '4', '--schedule', 'linear')
+    assert '50.00%' in out.stdout and 'scope: 1,368 weights in 2 tensors; model: 1,476 parameters' in out.stdout
+    plan = json.loads((tmp_path / 'w' / 'preflight.json').read_text())
+    assert [r['sparsity'] for r in plan['rounds']] == [0, 0.5]
+
+
+@pytest.mark.parametrize('args, message', [
+    (['--target-sparsity', '1.5'], 'target_sparsity=1.5 must be in (0, 1)'),
+    (['--schedule', '0.5', 'x'], '--schedule 0.5 x: allowed are geometric, linear or rising'),
+    (['--scope', 'tail'], "scope='tail': allowed are paper, all, backbone"),
+    (['--rewind', 'soon'], "rewind='soon': allowed"),
+    (['--cfg-options', 'train_dataloader.dataset.ann_file=no.json'], "ann_file = 'no.json' does not exist"),
+    (['--work-dir', __file__], 'is a file; choose a folder')])
+def test_errors_are_one_line_and_leave_nothing(call_tool, config, tmp_path, args, message):
+    error = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', *args, code=1).stderr
+    assert message in error and 'Traceback' not in error
+    assert not (tmp_path / 'w').exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
+def test_an_unwritable_work_dir_is_refused(call_tool, config, tmp_path):
+    tmp_path.chmod(0o500)
+    assert 'cannot be written' in call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', code=1).stderr
+
+
+def test_inspect_shows_layers_and_compares_with_chance(call_tool, job):
+    rounds = [job[0] / f'round_{i:02d}' / 'ticket.safetensors' for i in (1, 2)]
+    facts = json.loads(call_tool('inspect_ticket.py', rounds[1], '--compare', rounds[0], '--json').stdout)
+    assert facts['sparsity'] == 0.75 and facts['kept'] == 358 and facts['rewind_file_found']
+    assert facts['overlap']['iou'] == pytest.approx(358 / 716)
+    assert facts['overlap']['chance_iou'] == pytest.approx(179 / 895)  # 358 * 716 / 1432 = 179
+    text = call_tool('inspect_ticket.py', rounds[1]).stdout
+    assert 'backbone.conv2.weight' in text and 'provenance' in text
+
+
+def test_export_refuses_to_replace_a_file(call_tool, job, tmp_path):
+    ticket = job[0] / 'round_02' / 'ticket.safetensors'
+    (tmp_path / 'out.pth').write_text('precious')
+    error = call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', code=1).stderr
+    assert '--overwrite' in error and (tmp_path / 'out.pth').read_text() == 'precious'
+    call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', '--overwrite', '--weights', 'initial')
+    from mmlth.core.masks import apply, digest
+    from mmlth.core.ticket import load_ticket, load_weights
+    from mmlth.engine.checkpoints import load_checkpoint
+    expected = apply(load_ticket(ticket).masks, load_weights(job[0] / 'rewind.safetensors'))
+    assert digest(load_checkpoint(tmp_path / 'out.pth')['state_dict']) == digest(expected)
+
+
+def test_export_refuses_a_checkpoint_of_another_round(call_tool, job, tmp_path):
+    dense = job[0] / 'round_00' / 'epoch_3.pth'
+    error = call_tool('export_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', tmp_path / 'out.pth',
+                     '--checkpoint', dense, code=1).stderr
+    assert 'does not belong to this ticket' in error and not (tmp_path / 'out.pth').exists()
+
+
+def test_test_ticket_scores_like_the_record(call_tool, job, tmp_path):
+    call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--work-dir', tmp_path / 'e',
+             '--out', tmp_path / 'm.json')
+    record = json.loads((job[0] / 'round_02' / 'record.json').read_text())
+    assert json.loads((tmp_path / 'm.json').read_text()) == record['metrics']
+
+
+def test_plot_draws_what_is_asked_for(call_tool, job, tmp_path):
+    call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity', '--format', 'svg')
+    assert '<svg' in (tmp_path / 'map_vs_sparsity.svg').read_text()
+    error = call_tool('plot_summary.py', job[0], '--out', tmp_path, '--metric', 'AP', code=1).stderr
+    assert "metric='AP': the records hold toy/mAP" in error
+
+
+@pytest.mark.parametrize('tool, args', [('inspect_ticket.py', []), ('test_ticket.py', []),
+                                        ('export_ticket.py', ['out.pth'])])
+def test_a_missing_ticket_is_named(call_tool, tmp_path, tool, args):
+    error = call_tool(tool, tmp_path / 'none.safetensors', *args, code=1).stderr
+    assert 'none.safetensors does not exist' in error and 'Traceback' not in error
