@@ -99,7 +99,8 @@ def test_imports_are_found(text, expected):
 @pytest.mark.parametrize('text, line', [
     ('try:\n  pass\nexcept:\n  pass', 3), ('try:\n  pass\nexcept (OSError, Exception):\n  pass', 3),
     ('try:\n  pass\nexcept BaseException as e:\n  raise', 3), ('pickle.load(f)', 1),
-    ('torch.load(f)', 1), ('torch.load(f, weights_only=False)', 1), ('from pickle import loads', 0), ('import pickle', 0),
+    ('torch.load(f)', 1), ('torch.load(f, weights_only=False)', 1),
+    ('from pickle import loads', 0), ('import pickle', 0),
     ('def f():' + '\n  pass' * 60, 1)])
 def test_bad_habits_are_found(text, line):
     assert [number for number, _ in habits(ast.parse(text))] == [line]

@@ -23,5 +23,6 @@ def write_report(work_dir: str | Path) -> str:
     write_text(layout.report / 'table.txt', text + '\n')
     if tables.main_metric(summary):
         figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
-    figures.plot_layers(summary, layout.report / 'density_per_layer.png')
+    if summary.rounds:
+        figures.plot_layers(summary, layout.report / 'density_per_layer.png')
     return text

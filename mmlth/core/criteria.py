@@ -45,6 +45,8 @@ def score(criterion: str, weights: Mapping[str, Tensor], seed: int = 0) -> Weigh
         ValueError: Weights are NaN or infinite (the training diverged), or the criterion returns
             other names or shapes.
     """
+    if criterion not in CRITERIA:
+        raise ValueError(f'criterion={criterion!r}: allowed are {", ".join(CRITERIA)}')
     check_finite(weights, f'criterion {criterion!r}')
     scores = CRITERIA[criterion](weights, seed)
     check_same_tensors(scores, weights, f'scores of criterion {criterion!r}', 'weights')

@@ -35,8 +35,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         _sync(path.parent)
     except OSError as error:
         raise OSError(error.errno, f'cannot write {path}: {error.strerror or error}. '
-                      f'{free_bytes(path.parent) / 2**20:.0f} MiB are free there; what was there '
-                      'before is unchanged') from error
+                      f'{free_bytes(path.parent) / 2**20:.0f} MiB are free there') from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -60,7 +59,7 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f'{path} is not valid JSON ({error})') from error
 
 

@@ -57,5 +57,5 @@ class Layout:
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
         files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.summary,
-                 self.summary_csv, self.report, *sorted(self.work_dir.glob('round_[0-9][0-9]'))]
+                 self.summary_csv, self.report, *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

@@ -118,20 +118,30 @@ def choose(weights: Sequence[WeightInfo], scope: str | Sequence[str] = 'paper', 
             regular expression, or an empty scope.
     """
     groups = check_scope(scope)
+    include, exclude = ((p, ) if isinstance(p, str) else tuple(p) for p in (include, exclude))
+    _check_patterns(weights, include=include, exclude=exclude)
     if frozen not in FROZEN_POLICIES:
         raise ValueError(f'frozen={frozen!r}: allowed are {FROZEN_POLICIES}')
     wanted = [w.name for w in weights
               if (w.group in groups or _matches(include, w.name)) and not _matches(exclude, w.name)
               and not (frozen == 'keep' and w.frozen)]
-    for setting, patterns in (('include', include), ('exclude', exclude)):
-        for pattern in patterns:
-            if not any(re.search(pattern, w.name) for w in weights):
-                raise ValueError(f'{setting}={pattern!r} matches no weight of the model')
     if not wanted:
         found = sorted({w.group for w in weights})
         raise ValueError(f'scope={scope!r} holds no prunable tensor of this model, whose groups are '
                          f'{found}. Choose another scope, or name tensors with include')
     return tuple(wanted)
+
+
+def _check_patterns(weights: Sequence[WeightInfo], **settings: Sequence[str]) -> None:
+    """Raise ValueError for a pattern that is no regular expression or matches no weight."""
+    for setting, patterns in settings.items():
+        for pattern in patterns:
+            try:
+                found = any(re.search(pattern, w.name) for w in weights)
+            except re.error as error:
+                raise ValueError(f'{setting}={pattern!r} is no regular expression: {error}') from error
+            if not found:
+                raise ValueError(f'{setting}={pattern!r} matches no weight of the model')
 
 
 def check_scope(scope: str | Sequence[str]) -> tuple[str, ...]:

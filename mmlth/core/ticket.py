@@ -3,6 +3,8 @@
 A ticket stores its masks coded to about their entropy and names the file of w_k with its digest;
 all rounds of a job share that file. ``docs/formats.md`` lists every field.
 """
+import errno
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +22,9 @@ from mmlth.core.masks import Masks, Weights, digest, pack, unpack
 TICKET_FORMAT = 'mmlth.ticket'
 WEIGHTS_FORMAT = 'mmlth.weights'
 VERSION = 1
+_HEADER = {
+    TICKET_FORMAT: ('shapes', 'masks_digest', 'rewind_file', 'rewind_digest', 'provenance'),
+    WEIGHTS_FORMAT: ('step', 'digest')}
 
 
 class TicketError(ValueError):
@@ -155,11 +160,12 @@ def _some(names: list[str]) -> str:
 
 
 def _save(save: Any, tensors: dict, path: Path, kind: str, header: dict) -> None:
-    metadata = dict(format=kind, version=str(VERSION), header=json.dumps(header))
+    text = json.dumps(header)
+    metadata = dict(format=kind, version=str(VERSION), header=text, header_digest=_sha256(text))
     try:
         save(tensors, str(path), metadata=metadata)
     except SafetensorError as error:  # how safetensors reports a full disk
-        raise OSError(None, str(error)) from error
+        raise OSError(errno.EIO, str(error)) from error
 
 
 def _header(path: str | Path, kind: str) -> dict[str, Any]:
@@ -168,8 +174,8 @@ def _header(path: str | Path, kind: str) -> dict[str, Any]:
 
 def _read(path: str | Path, kind: str, framework: str | None) -> tuple[dict[str, Any], dict]:
     """Return header and tensors; ``framework`` is 'np', 'pt' or None to read the header alone."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f'{path} does not exist')
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path} does not exist or is no file')
     try:
         with safe_open(str(path), framework or 'np') as file:
             metadata = file.metadata() or {}
@@ -189,7 +195,22 @@ def _check_header(metadata: Mapping[str, str], path: str | Path, kind: str) -> d
     if version != str(VERSION):
         raise TicketError(f'{path} has version {version} of {kind!r}; this mmlth reads version '
                           f'{VERSION}. Update mmlth to read newer files')
-    return json.loads(metadata['header'])
+    text = metadata.get('header', '')
+    if _sha256(text) != metadata.get('header_digest'):
+        raise TicketError(f'{path}: the header differs from its stored digest, so the file was damaged. '
+                          'Copy it again')
+    try:
+        header = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TicketError(f'{path}: damaged header ({error})') from error
+    missing = [key for key in _HEADER[kind] if key not in header]
+    if missing:
+        raise TicketError(f'{path}: damaged header, without {missing}')
+    return header
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 __all__ = ['Ticket', 'TicketError', 'save_ticket', 'load_ticket', 'save_weights', 'load_weights',

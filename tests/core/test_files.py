@@ -1,0 +1,109 @@
+"""Writes happen completely or not at all, whatever fails in between."""
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from mmlth.core import files
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / 'file.txt'
+    path.write_text('old')
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_write_replaces_the_file_and_leaves_nothing_beside_it(old):
+    files.write_text(old, 'nëw')
+    assert old.read_text(encoding='utf-8') == 'nëw'
+    assert names(old.parent) == ['file.txt']
+
+
+def test_the_old_file_is_there_until_the_block_ends(old):
+    with files.atomic_path(old) as temporary:
+        temporary.write_text('new')
+        assert old.read_text() == 'old'
+        assert temporary.parent == old.parent  # a rename across disks would copy
+    assert old.read_text() == 'new'
+
+
+def test_the_data_is_synced_before_the_rename_and_the_folder_after(old, monkeypatch):
+    calls = []
+    sync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, 'fsync', lambda handle: (calls.append('sync'), sync(handle)))
+    monkeypatch.setattr(os, 'replace', lambda a, b: (calls.append('rename'), replace(a, b)))
+    files.write_text(old, 'new')
+    assert calls == ['sync', 'rename', 'sync']
+
+
+@pytest.mark.parametrize('error', [RuntimeError, KeyboardInterrupt])
+def test_an_exception_in_the_middle_leaves_the_old_file_alone(old, error):
+    with pytest.raises(error), files.atomic_path(old) as temporary:
+        temporary.write_text('half')
+        raise error
+    assert old.read_text() == 'old'
+    assert names(old.parent) == ['file.txt']
+
+
+@pytest.mark.parametrize('call', ['replace', 'fsync'])
+def test_a_full_disk_leaves_the_old_file_and_is_named_in_the_error(old, monkeypatch, call):
+    def fail(*args):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match=r'cannot write .*file\.txt: No space.* MiB are free') as raised:
+        files.write_text(old, 'new')
+    assert raised.value.errno == errno.ENOSPC
+    assert old.read_text() == 'old'
+    assert names(old.parent) == ['file.txt']
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(OSError, match='cannot write .*nowhere'):
+        files.write_text(tmp_path / 'nowhere' / 'file.txt', 'new')
+
+
+def test_a_private_temporary_becomes_as_readable_as_any_new_file(tmp_path):
+    plain = tmp_path / 'plain'
+    plain.touch()
+    with files.atomic_path(tmp_path / 'ours') as temporary:
+        temporary.touch(mode=0o600)
+    assert (tmp_path / 'ours').stat().st_mode == plain.stat().st_mode
+
+
+def test_json_comes_back_as_it_was(tmp_path):
+    value = dict(a=[1, 2.5, None], b=dict(c='ü', d=0.1 + 0.2))
+    files.write_json(tmp_path / 'a.json', value)
+    assert files.read_json(tmp_path / 'a.json') == value
+    assert (tmp_path / 'a.json').read_text(encoding='utf-8').endswith('}\n')
+
+
+def test_a_value_that_json_cannot_hold_leaves_the_old_file(old):
+    with pytest.raises(TypeError):
+        files.write_json(old, {'a': object()})
+    assert old.read_text() == 'old'
+
+
+@pytest.mark.parametrize('data', [
+    pytest.param(b'{"a": 1', id='cut off'),
+    pytest.param(b'', id='empty'),
+    pytest.param(b'\xff\xfe\x00', id='no text at all'),
+])
+def test_damaged_json_is_an_error_that_names_the_file(tmp_path, data):
+    (tmp_path / 'a.json').write_bytes(data)
+    with pytest.raises(ValueError, match=r'a\.json is not valid JSON'):
+        files.read_json(tmp_path / 'a.json')
+
+
+def test_free_space_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(tmp_path, monkeypatch):
+    asked = []
+    usage = files.shutil.disk_usage
+    monkeypatch.setattr(files.shutil, 'disk_usage', lambda path: asked.append(Path(path)) or usage(path))
+    assert files.free_bytes(tmp_path / 'not' / 'yet') > 0
+    assert asked == [tmp_path]
