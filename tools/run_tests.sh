@@ -20,10 +20,6 @@ case ${1:-} in
     -h | --help) usage; exit ;;
 esac
 
-# Threads that wait by spinning make a step ten times slower where another
-# process wants a core.
-export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
-
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 bash tools/setup_env.sh
 case ${MMLTH_STACK:-onedl} in

@@ -1,10 +1,10 @@
 """Iterative magnitude pruning on one screen: train, rank, prune, rewind, repeat."""
-import logging
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_rank
+from mmengine.logging import print_log
 
 from mmlth.core import criteria, records, scope, selection
 from mmlth.core.files import write_json, write_text
@@ -19,8 +19,6 @@ from mmlth.engine.configs import round_config, start_launcher
 from mmlth.engine.hooks import ProgressHook
 from mmlth.engine.training import train_round
 from mmlth.version import __version__
-
-logger = logging.getLogger('mmlth')
 
 
 class IMPRunner:
@@ -55,7 +53,9 @@ class IMPRunner:
             ValueError, OSError: All that :meth:`preflight` finds, before training; weights that
                 diverged, after it.
         """
-        self.preflight(overwrite=overwrite)
+        plan = self.preflight(overwrite=overwrite)
+        if self.rank == 0:
+            print_log(plan.format())
         for number, density in enumerate(self.settings.densities()):
             if self.layout.record(number).exists():
                 continue

@@ -22,7 +22,7 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
     values = {f'imp.{k}': v for k, v in settings.as_dict().items()}
     values['world_size'] = get_world_size()
     for key, value in _flatten(cfg.to_dict()):
-        if not key.startswith(_IRRELEVANT):
+        if not any(f'{key}.'.startswith(f'{part}.') for part in _IRRELEVANT):
             values[key] = value
     return values
 

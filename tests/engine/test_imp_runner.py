@@ -5,6 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
+from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from mmlth.core.layout import Layout
@@ -157,6 +158,18 @@ def test_every_round_has_its_own_visualizer_folder(run_imp, tmp_path):
         assert sparsities == {(0.0, 0.5, 0.75)[i]}
 
 
+def test_tensorboard_shows_sparsity_where_it_is_configured(run_imp, tmp_path):
+    import toys
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    cfg = Config.fromfile(str(toys.write_config(tmp_path, visualizer=dict(
+        type='Visualizer', name='visualizer', vis_backends=[dict(type='TensorboardVisBackend')]))))
+    run_imp(cfg, tmp_path / 'job', rounds=1, target_sparsity=0.5)
+    (events, ) = (tmp_path / 'job' / 'round_01').glob('*/vis_data/events*')
+    read = EventAccumulator(str(events)).Reload()
+    assert {s.value for s in read.Scalars('sparsity')} == {0.5}
+    assert {s.value for s in read.Scalars('imp_round')} == {1.0}
+
+
 def test_ema_checkpoints_are_sparse_and_rebuilt_each_round(run_imp, tmp_path):
     import toys
     cfg = Config.fromfile(str(toys.write_config(
@@ -191,6 +204,7 @@ def test_memory_does_not_grow_over_eight_rounds(run_imp, tmp_path):
     finally:
         IMPRunner.record = original
     assert len(sizes) == 9 and max(sizes[2:]) <= sizes[1] * 1.01
+    assert not [o for o in gc.get_objects() if isinstance(o, Runner)]
 
 
 def test_ranks_that_disagree_stop_the_job(toy_cfg, tmp_path, monkeypatch, run_imp):
