@@ -27,6 +27,7 @@ from torch.nn.utils import parametrize, prune
 
 from mmlth.core import criteria, masks as mask_functions, scope, selection
 from mmlth.engine.configs import load_config
+from mmlth.engine.preflight import init_quietly
 from mmlth.engine.wrapper import PrunedModelWrapper
 
 
@@ -116,7 +117,7 @@ def build(device: str):
     init_default_scope('mmdet')
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).to(device)
-    model.init_weights()
+    init_quietly(model)
     return model.train()
 
 

@@ -7,6 +7,7 @@ allocates beyond the scores and the masks it returns, in float32 copies of the s
 a process of its own.
 """
 import argparse
+import random
 import statistics
 import subprocess
 import sys
@@ -107,8 +108,9 @@ def main() -> int:
     print(f'{one.numel():,} scores in {len(scores)} tensors, {100 * DENSITY:.0f}% kept; exact count: {exact}, '
           f'lowest kept >= highest pruned: {least >= most}')
     seconds = {name: [] for name in METHODS}
-    for _ in range(args.repeats):  # interleaved, so that load hits all alike
-        for name, method in METHODS.items():
+    order = random.Random(0)
+    for _ in range(args.repeats):  # interleaved in changing order, so that load hits all alike
+        for name, method in order.sample(list(METHODS.items()), len(METHODS)):
             start = time.perf_counter()
             result = method(scores, one, masks)
             seconds[name].append(time.perf_counter() - start)

@@ -46,7 +46,7 @@ def parse_args(argv=None):
     parser.add_argument('--crops-per-class', type=int, default=200, metavar='N',
                         help='training crops of each category; val has a fifth of it '
                         '(default: %(default)s)')
-    parser.add_argument('--hue-bias', type=float, default=0.5, metavar='P',
+    parser.add_argument('--hue-bias', type=float, default=0.7, metavar='P',
                         help='chance, 0 to 1, that a digit wears the hue of its category; at 0 '
                         'only the shape tells it (default: %(default)s)')
     parser.add_argument('--overwrite', action='store_true',

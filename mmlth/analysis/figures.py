@@ -48,7 +48,7 @@ def plot_metric(summary: Summary, path: str | Path, *, metric: str | None = None
     axes.set_title(f'{Path(summary.config).stem}, {len(x) - 1} prunings', fontsize=10)
     axes.margins(y=0.25)
     axes.grid(alpha=0.25)
-    axes.legend(loc='lower left', frameon=False)
+    axes.legend(loc='best', frameon=False)
     return _save(figure, path)
 
 

@@ -1,10 +1,12 @@
 """What can be known before training: the table of tensors, both denominators, every mistake."""
+import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Iterator
 
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import set_random_seed
 
@@ -101,8 +103,7 @@ def _initial(model: Any, settings: IMPConfig, weights: list[scope.WeightInfo], n
              need_weights: bool) -> tuple[dict[str, float] | None, dict[str, float] | None, str]:
     """Measure w_0: fresh heads look small beside pretrained convolutions and may be emptied."""
     try:
-        if hasattr(model, 'init_weights'):
-            model.init_weights()
+        init_quietly(model)
     except OSError as error:
         if need_weights:
             raise OSError(f'the initial weights of the config cannot be loaded: {error}. Check '
@@ -115,6 +116,18 @@ def _initial(model: Any, settings: IMPConfig, weights: list[scope.WeightInfo], n
                              dense_masks(inside), settings.densities()[-1],
                              allocation=settings.allocation, min_kept=settings.min_kept)
     return magnitudes, {name: kept({name: m}) / m.numel() for name, m in masks.items()}, ''
+
+
+def init_quietly(model: Any) -> None:
+    """Initialise without MMEngine's log line per parameter, which would bury the table."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        if hasattr(model, 'init_weights'):
+            model.init_weights()
+    finally:
+        logger.setLevel(level)
 
 
 def check_config(cfg: Config) -> None:

@@ -1,4 +1,5 @@
 """Run one round as one ordinary MMEngine training, and leave nothing of it in memory."""
+import errno
 import gc
 from typing import Any, Iterable
 
@@ -8,6 +9,7 @@ from mmengine.registry import DefaultScope, RUNNERS
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
+from mmlth.core.files import free_bytes
 from mmlth.engine.hooks import ProgressHook
 
 
@@ -16,6 +18,9 @@ def train_round(cfg: Config, progress: ProgressHook) -> None:
 
     Afterwards ``progress.metrics`` holds the metrics of the final weights. A round that was
     killed between its last step and its evaluation is only evaluated.
+
+    Raises:
+        OSError: The disk is full; names it and says how to go on.
     """
     runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
     try:
@@ -24,6 +29,12 @@ def train_round(cfg: Config, progress: ProgressHook) -> None:
         if progress.metrics_step != runner.iter:
             runner.val_loop.run()
         runner.visualizer.close()
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise OSError(error.errno, f'the disk of {cfg.work_dir} is full ({free_bytes(cfg.work_dir) >> 20} '
+                      'MiB free). Free some, then give the same command again: it goes on from the last '
+                      'whole checkpoint') from error
     finally:
         name = runner.experiment_name
         visualizer = runner.visualizer.instance_name

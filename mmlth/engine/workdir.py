@@ -37,9 +37,9 @@ def check(layout: Layout, job: dict[str, Any]) -> bool:
         NotADirectoryError: It is a file.
     """
     folder = layout.work_dir
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f'--work-dir {folder} is a file; choose a folder')
     parent = next(p for p in (folder, *folder.parents) if p.exists())
+    if not parent.is_dir():
+        raise NotADirectoryError(f'--work-dir {folder}: {parent} is a file; choose a folder')
     if not os.access(parent, os.W_OK):
         raise PermissionError(f'--work-dir {folder} cannot be written; choose another')
     if layout.settings.exists():

@@ -1,9 +1,11 @@
 import copy
+import errno
 import json
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.fileio import LocalBackend
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -128,6 +130,23 @@ def test_diverged_training_is_an_error_that_names_the_tensor(run_imp, tmp_path):
     with pytest.raises(ValueError, match="round 0: 'backbone.conv1.weight' holds NaN.*learning rate"):
         run_imp(cfg, tmp_path / 'job')
     assert not (tmp_path / 'job' / 'round_00' / 'record.json').exists()
+
+
+def test_a_disk_that_fills_up_is_named_and_the_job_goes_on_later(toy_cfg, run_imp, tmp_path, monkeypatch):
+    whole = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'whole')
+    put = LocalBackend.put
+
+    def half(self, data, path):
+        if str(path).endswith('round_01/epoch_2.pth'):
+            put(self, data[:len(data) // 2], path)
+            raise OSError(errno.ENOSPC, 'No space left on device')
+        put(self, data, path)
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalBackend, 'put', half)
+        with pytest.raises(OSError, match='disk of .*round_01 is full .* same command again'):
+            run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job')
+    resumed = run_imp(toy_cfg, tmp_path / 'job')
+    assert [r['digests'] for r in resumed.rounds] == [r['digests'] for r in whole.rounds]
 
 
 def test_the_evaluated_mask_is_the_trained_one(toy_cfg, run_imp, tmp_path):

@@ -66,7 +66,8 @@ def test_flags_override_the_imp_block(call_tool, config, tmp_path):
     (['--scope', 'tail'], "scope='tail': allowed are paper, all, backbone"),
     (['--rewind', 'soon'], "rewind='soon': allowed"),
     (['--cfg-options', 'train_dataloader.dataset.ann_file=no.json'], "ann_file = 'no.json' does not exist"),
-    (['--work-dir', __file__], 'is a file; choose a folder')])
+    (['--work-dir', __file__], 'is a file; choose a folder'),
+    (['--work-dir', f'{__file__}/below'], 'is a file; choose a folder')])
 def test_errors_are_one_line_and_leave_nothing(call_tool, config, tmp_path, args, message):
     error = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', *args, code=1).stderr
     assert message in error and 'Traceback' not in error

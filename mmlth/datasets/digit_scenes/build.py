@@ -24,7 +24,7 @@ _LARGEST = 999_999  # file names have six digits
 
 
 def generate(out: str | Path = 'data/digit_scenes', *, seed: int = 0, train: int = 1000,
-             val: int = 200, crops_per_class: int = 200, hue_bias: float = 0.5,
+             val: int = 200, crops_per_class: int = 200, hue_bias: float = 0.7,
              overwrite: bool = False, log: Callable[[str], None] | None = print) -> dict:
     """Write DigitScenes below ``out`` unless the very same set is there already.
 
