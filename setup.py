@@ -31,7 +31,7 @@ setup(
     # MMEngine, MMCV and MMDetection come under two families of names, which
     # can't be told to pip as one requirement: choose one of the extras.
     install_requires=[
-        'torch>=2.1',
+        'torch>=2.6',
         'numpy',
         'safetensors',
         'pycocotools',
@@ -39,8 +39,8 @@ setup(
     ],
     extras_require={
         'openmmlab': [
-            'mmengine>=0.10.3,<1.0.0',
-            'mmcv>=2.0.0rc4,<2.2.0',
+            'mmengine>=0.10.7,<1.0.0',
+            'mmcv>=2.1.0,<2.2.0',
             'mmdet>=3.3.0,<4.0.0',
         ],
         'onedl': [

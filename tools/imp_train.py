@@ -7,12 +7,14 @@ the config's `imp = dict(...)` block; flags override it.
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
 from torch import distributed
 
+import mmlth
 from mmlth.analysis.report import write_report
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config, use_amp
@@ -96,6 +98,12 @@ def run(args: argparse.Namespace) -> None:
         print(f'\n{write_report(work_dir)}\n\ntickets, records and figures: {work_dir}')
 
 
+def _raised_by_mmlth(error: BaseException) -> bool:
+    """Tell our own errors, which a line explains, from those that need their traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return Path(mmlth.__file__).parent in Path(frames[-1].filename).parents or frames[-1].filename == __file__
+
+
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
     try:
@@ -104,6 +112,8 @@ def main(argv: list[str] | None = None) -> int:
         print('\nstopped; give the same command again to go on', file=sys.stderr)
         return 130
     except (ValueError, OSError) as error:
+        if not _raised_by_mmlth(error):
+            raise
         print(f'imp_train.py: error: {error}', file=sys.stderr)
         return 1
     finally:

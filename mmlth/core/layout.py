@@ -18,6 +18,10 @@ class Layout:
         return self.work_dir / 'imp.json'
 
     @property
+    def lock(self) -> Path:
+        return self.work_dir / '.lock'
+
+    @property
     def preflight_text(self) -> Path:
         return self.work_dir / 'preflight.txt'
 

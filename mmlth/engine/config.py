@@ -58,6 +58,8 @@ class IMPConfig:
             value = getattr(self, name)
             if isinstance(value, str) and name in ('include', 'exclude'):
                 value = (value, )
+            if not isinstance(value, (str, list, tuple)):
+                raise ValueError(f'{name}={value!r} must be a text or a list')
             object.__setattr__(self, name, value if isinstance(value, str) else tuple(value))
         self._check_names()
         self._check_numbers()
@@ -81,7 +83,13 @@ class IMPConfig:
         Raises:
             ValueError: An unknown setting (lists the known ones) or a bad value.
         """
-        given = {**block, **{k: v for k, v in (flags or {}).items() if v is not None}}
+        flags = {k: v for k, v in (flags or {}).items() if v is not None}
+        given = {**block, **flags}
+        planned = [k for k in ('target_sparsity', 'rounds') if k in flags]
+        if planned and not isinstance(given.get('schedule', ''), str):
+            if 'schedule' in flags:
+                raise ValueError(f'a list of sparsities says what {planned} would; give one or the other')
+            given['schedule'] = 'geometric'
         known = [f.name for f in dataclasses.fields(cls)]
         unknown = sorted(set(given) - set(known))
         if unknown:

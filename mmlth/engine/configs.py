@@ -118,7 +118,11 @@ def _hooks(settings: IMPConfig, layout: Layout, number: int) -> list[dict[str, A
 def _keep_checkpoints(cfg: Config, settings: IMPConfig) -> None:
     """Keep the last checkpoint, and at least two while training: one may be half-written."""
     cfg.setdefault('default_hooks', ConfigDict())
-    hook = cfg.default_hooks.setdefault('checkpoint', ConfigDict(type='CheckpointHook', interval=1))
-    hook.save_last = True
+    if cfg.default_hooks.get('checkpoint') is None:
+        cfg.default_hooks.checkpoint = ConfigDict(type='CheckpointHook', interval=1)
+    hook = cfg.default_hooks.checkpoint
+    for name in ('out_dir', 'filename_tmpl'):  # a round is gone on with from its own folder
+        hook.pop(name, None)
+    hook.save_last = hook.save_optimizer = hook.save_param_scheduler = True
     limit = hook.get('max_keep_ckpts', -1)
     hook.max_keep_ckpts = max(2, limit) if limit > 0 else settings.max_keep_ckpts

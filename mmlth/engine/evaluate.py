@@ -5,7 +5,7 @@ from typing import Any
 from mmengine.runner import Runner
 
 from mmlth.core.masks import check_zeros
-from mmlth.core.ticket import load_ticket
+from mmlth.core.ticket import check_weights, load_ticket
 from mmlth.engine.checkpoints import latest_checkpoint, load_state
 from mmlth.engine.configs import load_config
 
@@ -27,14 +27,16 @@ def evaluate_ticket(ticket: str | Path, *, config: str | None = None, checkpoint
 
     Raises:
         FileNotFoundError: Ticket, config or checkpoint is missing.
-        ValueError: A pruned weight of the checkpoint isn't exactly zero.
+        ValueError: A pruned weight of the checkpoint isn't exactly zero, or it doesn't fit the
+            config's model.
     """
     folder = Path(ticket).parent
     masks = load_ticket(ticket).masks
     checkpoint = checkpoint or latest_checkpoint(folder)
     if checkpoint is None:
         raise FileNotFoundError(f'no trained checkpoint lies beside {ticket}; name one with --checkpoint')
-    check_zeros(masks, load_state(checkpoint), str(checkpoint))
+    state = load_state(checkpoint)
+    check_zeros(masks, state, str(checkpoint))
     found = [config] if config else sorted(str(p) for p in folder.glob('*.py'))
     if not found:
         raise FileNotFoundError(f'no config lies beside {ticket}; name one with --config')
@@ -46,4 +48,6 @@ def evaluate_ticket(ticket: str | Path, *, config: str | None = None, checkpoint
         cfg.pop(key, None)
     cfg.work_dir = work_dir or str(folder / 'eval')
     cfg.load_from, cfg.resume, cfg.launcher = str(checkpoint), False, 'none'
-    return {name: float(value) for name, value in Runner.from_cfg(cfg).test().items()}
+    runner = Runner.from_cfg(cfg)
+    check_weights(state, runner.model.state_dict(), str(checkpoint))  # the runner's own load is lax
+    return {name: float(value) for name, value in runner.test().items()}

@@ -32,6 +32,8 @@ def export_ticket(ticket: str | Path, output: str | Path, *, weights: str = 'tra
         raise ValueError(f'weights={weights!r}: allowed are {", ".join(EXPORTS)}')
     if Path(output).exists() and not overwrite:
         raise FileExistsError(f'{output} exists already; give another name or --overwrite')
+    if not Path(output).absolute().parent.is_dir():
+        raise FileNotFoundError(f'the folder of {output} does not exist')
     loaded = load_ticket(ticket)
     content: dict = dict(meta={})
     if weights == 'initial':

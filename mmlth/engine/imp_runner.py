@@ -13,7 +13,7 @@ from mmlth.core.masks import apply, count_kept, dense_masks, digest, kept
 from mmlth.core.records import RoundRecord, Summary
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, weights_digest
 from mmlth.engine import preflight, workdir
-from mmlth.engine.checkpoints import latest_checkpoint, load_state
+from mmlth.engine.checkpoints import latest_checkpoint, load_state, steps_of
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import round_config, start_launcher
 from mmlth.engine.hooks import ProgressHook
@@ -47,7 +47,8 @@ class IMPRunner:
         """Run every round that isn't finished yet; return the summary of all.
 
         Args:
-            overwrite: Delete another IMP job that lies in the work directory.
+            overwrite: Delete another IMP job that lies in the work directory; this very job is
+                never deleted but goes on.
 
         Raises:
             ValueError, OSError: All that :meth:`preflight` finds, before training; weights that
@@ -75,21 +76,29 @@ class IMPRunner:
         if not dry_run:
             preflight.check_config(self.cfg)
         job = workdir.identity(self.cfg, self.settings)
-        if overwrite and self.rank == 0:
-            workdir.clear(self.layout)
-        barrier()
-        known = workdir.check(self.layout, job)
-        barrier()
+        there = workdir.check(self.layout, job, overwrite=overwrite or dry_run)
         self.plan = preflight.plan(self.cfg, self.settings, need_weights=not dry_run)
+        barrier()
         if self.rank == 0:
-            if not dry_run and not known:
-                preflight.check_disk(self.layout.work_dir, self.plan.parameters, self.settings, self.cfg)
-                workdir.claim(self.layout, self.cfg, self.settings, job)
-            self.layout.work_dir.mkdir(parents=True, exist_ok=True)
-            write_json(self.layout.preflight, self.plan.as_dict())
-            write_text(self.layout.preflight_text, self.plan.format() + '\n')
+            if not dry_run:
+                self._claim(job, there)
+            if not dry_run or there != 'another job':  # a dry run leaves that one alone
+                self.layout.work_dir.mkdir(parents=True, exist_ok=True)
+                write_json(self.layout.preflight, self.plan.as_dict())
+                write_text(self.layout.preflight_text, self.plan.format() + '\n')
         barrier()
         return self.plan
+
+    def _claim(self, job: dict[str, Any], there: str) -> None:
+        """Make the work directory this job's; delete another one only now that all checks passed."""
+        if there == 'this job':
+            self._lock = workdir.lock(self.layout)
+            return
+        preflight.check_disk(self.layout.work_dir, self.plan.parameters, self.settings, self.cfg)
+        self.layout.work_dir.mkdir(parents=True, exist_ok=True)
+        self._lock = workdir.lock(self.layout)
+        workdir.clear(self.layout)
+        workdir.claim(self.layout, self.cfg, self.settings, job)
 
     def make_ticket(self, number: int, density: float) -> None:
         """Rank the weights trained in the round before and write the smaller masks."""
@@ -114,11 +123,16 @@ class IMPRunner:
     def record(self, number: int, progress: ProgressHook) -> None:
         """Check the trained weights, then write the record that finishes the round."""
         if self.rank == 0:
-            state = load_state(self._checkpoint(number))
-            trained = scope.weights_of(state, self.plan.names)
-            criteria.check_finite(trained, f'round {number}')
+            path = self._checkpoint(number)
+            if steps_of(path) != progress.steps:
+                raise ValueError(f'{path} holds step {steps_of(path)}, but round {number} ended at '
+                                 f'{progress.steps}: its last step must be saved (set the interval of '
+                                 'default_hooks.checkpoint to 1)')
+            state = load_state(path)
+            criteria.check_finite({n: w for n, w in state.items() if w.is_floating_point()},
+                                  f'round {number}')
             if number == 0:
-                self._save_ticket(0, dense_masks(trained))
+                self._save_ticket(0, dense_masks(scope.weights_of(state, self.plan.names)))
             records.save(self._describe(number, progress, digest(state)), self.layout.record(number))
             self.summarise()
         barrier()
@@ -166,8 +180,8 @@ class IMPRunner:
     def _checkpoint(self, number: int) -> Path:
         path = latest_checkpoint(self.layout.round_dir(number))
         if path is None:
-            raise FileNotFoundError(f'{self.layout.round_dir(number)} holds no whole checkpoint of the '
-                                    'trained round; delete its record.json to train it again')
+            raise FileNotFoundError(f'{self.layout.round_dir(number)} holds no whole checkpoint of its '
+                                    'training. If it was deleted, delete the folder to train it again')
         return path
 
     def _check_ranks(self, number: int) -> None:

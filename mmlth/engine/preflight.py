@@ -1,4 +1,5 @@
 """What can be known before training: the table of tensors, both denominators, every mistake."""
+import copy
 import logging
 import os
 from dataclasses import asdict, dataclass
@@ -6,6 +7,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import set_random_seed
@@ -86,7 +88,7 @@ def plan(cfg: Config, settings: IMPConfig, *, need_weights: bool) -> Preflight:
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     set_random_seed(settings.seed)
-    model = MODELS.build(cfg.model)
+    model = MODELS.build(copy.deepcopy(cfg.model))  # two-stage detectors write into theirs
     weights = scope.list_weights(model)
     names = scope.choose(weights, settings.scope, include=settings.include,
                          exclude=settings.exclude, frozen=settings.frozen)
@@ -143,6 +145,14 @@ def check_config(cfg: Config) -> None:
         if cfg.get(part) is None:
             raise ValueError(f'the config has no {part!r}: IMP trains and evaluates every round, so '
                              'the training and validation parts of an MMDet config are needed')
+    hooks = [h.get('type') for h in cfg.get('custom_hooks') or []]
+    for hook in ('TicketHook', 'CaptureHook'):
+        if hook in hooks:
+            raise ValueError(f'custom_hooks holds a {hook}, which IMP adds itself; remove it from the config')
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper' and get_device() == 'cpu':
+        raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and none is visible')
+    if cfg.get('auto_scale_lr', {}).get('enable') and 'base_batch_size' not in cfg.auto_scale_lr:
+        raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
     for key, path in _files(cfg):
         if not os.path.exists(path):
             raise FileNotFoundError(f'{key} = {path!r} does not exist. Lay the data out there, or point '
@@ -155,7 +165,7 @@ def _files(cfg: Config) -> Iterator[tuple[str, str]]:
         yield from _dataset_files(cfg[loader].dataset, f'{loader}.dataset')
     evaluators = cfg.val_evaluator if isinstance(cfg.val_evaluator, (list, tuple)) else [cfg.val_evaluator]
     for evaluator in evaluators:
-        if evaluator.get('ann_file'):
+        if evaluator.get('ann_file') and '://' not in evaluator['ann_file'] and _is_local(evaluator):
             yield 'val_evaluator.ann_file', evaluator['ann_file']
     if cfg.get('load_from') and '://' not in cfg.load_from:
         yield 'load_from', cfg.load_from
@@ -166,7 +176,7 @@ def _dataset_files(dataset: Any, key: str) -> Iterator[tuple[str, str]]:
         yield from _dataset_files(dataset['dataset'], f'{key}.dataset')
     for i, part in enumerate(dataset.get('datasets') or []):  # ConcatDataset
         yield from _dataset_files(part, f'{key}.datasets.{i}')
-    if (dataset.get('backend_args') or {}).get('backend', 'local') != 'local':
+    if not _is_local(dataset):
         return
     root = dataset.get('data_root') or ''
     prefixes = {f'data_prefix.{k}': v for k, v in (dataset.get('data_prefix') or {}).items()}
@@ -175,10 +185,14 @@ def _dataset_files(dataset: Any, key: str) -> Iterator[tuple[str, str]]:
             yield f'{key}.{name}', os.path.join(root, path)
 
 
+def _is_local(reader: Any) -> bool:
+    return (reader.get('backend_args') or {}).get('backend', 'local') == 'local'
+
+
 def check_disk(work_dir: Path, parameters: int, settings: IMPConfig, cfg: Config) -> None:
     """Raise OSError if the disk of ``work_dir`` is too small for every checkpoint of the job."""
     copies = 2 if cfg.optim_wrapper.get('optimizer', {}).get('type') == 'SGD' else 3  # + state
-    keep = cfg.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts', -1)
+    keep = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('max_keep_ckpts', -1)
     keep = keep if keep > 0 else settings.max_keep_ckpts
     needed = 4 * parameters * (copies * keep * len(settings.densities()) + 1)
     free = free_bytes(work_dir)
@@ -187,5 +201,3 @@ def check_disk(work_dir: Path, parameters: int, settings: IMPConfig, cfg: Config
                       f'{needed / 2**30:.1f} GiB ({len(settings.densities())} rounds, {keep} checkpoints '
                       'each). Free some, choose another --work-dir, or lower '
                       'default_hooks.checkpoint.max_keep_ckpts (2 at least)')
-
-

@@ -1,8 +1,9 @@
 """Claim a work directory: the same job goes on there, any other is refused."""
+import fcntl
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, TextIO
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
@@ -27,12 +28,19 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
     return values
 
 
-def check(layout: Layout, job: dict[str, Any]) -> bool:
-    """Tell whether this very job already lies in the work directory (False: nothing is there).
+def check(layout: Layout, job: dict[str, Any], *, overwrite: bool = False) -> str:
+    """Tell what lies in the work directory: 'this job', 'another job' or 'nothing'.
+
+    A job that was claimed but has not captured or trained anything yet counts as nothing.
+
+    Args:
+        layout: Of the work directory.
+        job: From :func:`identity`.
+        overwrite: Accept another job there.
 
     Raises:
-        FileExistsError: The directory holds another job (names the settings that differ) or
-            files that aren't of mmlth.
+        FileExistsError: The directory holds another job and ``overwrite`` is False (names the
+            settings that differ), or files that aren't of mmlth.
         PermissionError: It can't be written.
         NotADirectoryError: It is a file.
     """
@@ -42,13 +50,19 @@ def check(layout: Layout, job: dict[str, Any]) -> bool:
         raise NotADirectoryError(f'--work-dir {folder}: {parent} is a file; choose a folder')
     if not os.access(parent, os.W_OK):
         raise PermissionError(f'--work-dir {folder} cannot be written; choose another')
-    if layout.settings.exists():
-        _refuse_other(read_json(layout.settings)['identity'], job, folder)
-        return True
-    if folder.exists() and any(folder.iterdir()) and not _only_own(layout):
-        raise FileExistsError(f'--work-dir {folder} holds files that are not an IMP job (no imp.json). '
-                              'Choose a new folder')
-    return False
+    if not layout.settings.exists():
+        _refuse_foreign(layout)
+        return 'nothing'
+    there = read_json(layout.settings)
+    if not isinstance(there, dict) or 'identity' not in there:
+        raise FileExistsError(f'{layout.settings} was not written by mmlth. Choose a new folder')
+    if there['identity'] == job:
+        return 'this job'
+    if not layout.rewind.exists() and not list(folder.glob('round_*/*.pth')):
+        return 'nothing'
+    if not overwrite:
+        _refuse_other(there['identity'], job, folder)
+    return 'another job'
 
 
 def claim(layout: Layout, cfg: Config, settings: IMPConfig, job: dict[str, Any]) -> None:
@@ -58,24 +72,39 @@ def claim(layout: Layout, cfg: Config, settings: IMPConfig, job: dict[str, Any])
                                      identity=job))
 
 
-def clear(layout: Layout) -> None:
-    """Delete what an IMP job wrote into the work directory, and nothing else (``--overwrite``).
+def lock(layout: Layout) -> TextIO:
+    """Keep every other process off the work directory until this one ends.
 
     Raises:
-        FileExistsError: The directory holds no IMP job.
+        BlockingIOError: Another process works there; names its pid.
     """
-    if layout.work_dir.exists() and any(layout.work_dir.iterdir()) and not _only_own(layout):
-        raise FileExistsError(f'--overwrite: {layout.work_dir} holds no IMP job (no imp.json), so nothing '
-                              'is deleted. Choose a new folder')
+    handle = open(layout.lock, 'a+', encoding='utf-8')
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loader processes don't inherit it
+    except OSError as error:
+        handle.seek(0)
+        raise BlockingIOError(error.errno, f'process {handle.read().strip() or "?"} is working on '
+                              f'{layout.work_dir}; wait for it or stop it') from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def clear(layout: Layout) -> None:
+    """Delete what an IMP job wrote into the work directory, and nothing else (``--overwrite``)."""
     for path in reversed(layout.own_files()):  # imp.json last: a killed clear can be repeated
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _only_own(layout: Layout) -> bool:
-    """Tell whether a directory is a job's, or what a kill before its imp.json left."""
-    own = {p.name for p in layout.own_files()}
-    return layout.settings.exists() or all(
-        p.name in own or p.name.endswith('.tmp') for p in layout.work_dir.iterdir())
+def _refuse_foreign(layout: Layout) -> None:
+    """Raise unless the folder is empty or holds only what a dry run or a kill before imp.json left."""
+    own = {layout.preflight.name, layout.preflight_text.name, layout.lock.name}
+    paths = layout.work_dir.iterdir() if layout.work_dir.exists() else ()
+    foreign = [p.name for p in paths if p.name not in own and not p.name.endswith('.tmp')]
+    if foreign:
+        raise FileExistsError(f'--work-dir {layout.work_dir} is not an IMP job (no imp.json) and holds '
+                              f'{foreign[:3]}, which --overwrite never deletes. Choose a new folder')
 
 
 def _refuse_other(there: dict[str, Any], job: dict[str, Any], folder: Path) -> None:

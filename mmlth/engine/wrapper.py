@@ -91,9 +91,9 @@ class PrunedModelWrapper(nn.Module):
         """Return the module's own state: plain names, no masks."""
         return self.module.state_dict(*args, **kwargs)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Load into the module and mask it again."""
-        result = self.module.load_state_dict(state_dict, *args, **kwargs)
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
+        """Load into the module and mask it again (``assign`` would replace what hooks hang on)."""
+        result = self.module.load_state_dict(state_dict, strict=strict)
         self.apply_masks()
         return result
 

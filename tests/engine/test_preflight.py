@@ -100,7 +100,10 @@ def test_round_config_changes_only_the_copy(toy_cfg, tmp_path):
     before = toy_cfg.to_dict()
     cfg = round_config(toy_cfg, IMPConfig(seed=3), Layout(tmp_path), 2)
     assert toy_cfg.to_dict() == before
-    assert cfg.experiment_name == 'toy_round_02' and cfg.randomness.seed == 3
+    assert cfg.experiment_name == 'toy_round_02' and 'visualizer' not in cfg
+    cfg.visualizer = dict(type='Visualizer', name='visualizer')
+    assert round_config(cfg, IMPConfig(), Layout(tmp_path), 1).visualizer.name != 'visualizer'
+    assert cfg.visualizer.name == 'visualizer' and cfg.randomness.seed == 3
     assert cfg.custom_imports.imports == ['toys', 'mmlth'] and 'imp' not in cfg and cfg.resume is False
     assert cfg.custom_hooks[0].ticket == str(tmp_path / 'round_02' / 'ticket.safetensors')
     assert cfg.default_hooks.checkpoint.max_keep_ckpts == 2 and cfg.default_hooks.checkpoint.save_last

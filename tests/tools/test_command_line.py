@@ -38,7 +38,7 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
     table = output.strip().splitlines()[-6:]
     assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs'] and '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
-    assert names == {'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors', 'round_00',
+    assert names == {'.lock', 'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors', 'round_00',
                      'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
     summary = json.loads((work_dir / 'summary.json').read_text())
     assert {'config', 'settings', 'rounds'} <= set(summary)
