@@ -51,3 +51,10 @@ def test_every_setting_is_described():
 def test_settings_survive_json():
     config = IMPConfig(scope=['backbone', 'neck'], include='fc_cls')
     assert IMPConfig.from_dicts(config.as_dict()) == config
+
+
+def test_flags_replace_a_list_of_sparsities_in_the_block():
+    config = IMPConfig.from_dicts(dict(schedule=[0.3]), dict(target_sparsity=0.75, rounds=2))
+    assert config.densities() == (1.0, 0.5, 0.25)
+    with pytest.raises(ValueError, match='one or the other'):
+        IMPConfig.from_dicts({}, dict(schedule=[0.3], rounds=2))

@@ -262,3 +262,58 @@ def test_loader_processes_draw_other_numbers_in_every_epoch(toy_cfg, tmp_path):
                 images.append(data_batch['inputs'][0])
     toy_runner(toy_cfg, tmp_path / 'a', StepSeedHook(), Look()).train()
     assert not torch.equal(images[0], images[1])
+
+
+# what the review of this file asked for
+
+
+class LateVandal(Hook):
+    """Writes into every weight after each step, after the optimizer's hook and before EMA."""
+
+    priority = 'HIGH'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        runner.model.backbone.conv1.weight.data.add_(0.01)
+
+
+def test_even_averaged_weights_are_zero_wherever_they_are_seen(toy_cfg, toy_ticket, tmp_path):
+    hook = TicketHook(toy_ticket)
+    mask = hook.ticket.masks['backbone.conv1.weight']
+    seen = []
+
+    class Look(Hook):
+        priority = 'LOWEST'
+
+        def before_val_iter(self, runner, batch_idx, data_batch=None):
+            seen.append(bool((runner.model.backbone.conv1.weight[~mask] == 0).all()))
+    toy_runner(toy_cfg, tmp_path / 'a', hook, LateVandal(), Look(), custom_hooks=[dict(type='EMAHook')]).train()
+    assert seen and all(seen)
+    checkpoint = load_checkpoint(tmp_path / 'a' / 'epoch_3.pth')
+    for key, prefix in (('state_dict', ''), ('ema_state_dict', 'module.')):
+        assert (checkpoint[key][f'{prefix}backbone.conv1.weight'][~mask] == 0).all()
+
+
+def test_a_rewind_that_did_not_take_stops_the_training(toy_cfg, toy_ticket, tmp_path, monkeypatch):
+    import toys
+    monkeypatch.setattr(toys.ToyNet, 'load_state_dict', lambda self, state, strict: None)
+    with pytest.raises(RuntimeError, match='the rewind to .* failed'):
+        toy_runner(toy_cfg, tmp_path / 'a', TicketHook(toy_ticket)).train()
+
+
+def test_w_k_of_another_shape_is_named(toy_cfg, toy_ticket, tmp_path):
+    weights = load_weights(tmp_path / 'rewind.safetensors')
+    weights['head.fc.bias'] = torch.zeros(5)
+    ticket = TicketHook(toy_ticket).ticket
+    digest_of = save_weights(weights, tmp_path / 'rewind.safetensors', step=0)
+    save_ticket(Ticket(masks=ticket.masks, rewind_file=ticket.rewind_file, rewind_digest=digest_of), toy_ticket)
+    with pytest.raises(TicketError, match=r"'head.fc.bias' has shape \(5,\), but the model has \(4,\)"):
+        toy_runner(toy_cfg, tmp_path / 'a', TicketHook(toy_ticket)).train()
+
+
+@pytest.mark.parametrize('scheduler', [
+    dict(type='OneCycleLR', eta_max=0.1, total_steps=12, by_epoch=False), dict(type='CosineAnnealingLR', T_max=3),
+    dict(type='LinearLR', start_factor=0.1, end=6, by_epoch=False), dict(type='PolyLR', eta_min=0.01)],
+    ids=lambda s: s['type'])
+def test_checkpoints_of_every_scheduler_are_read_without_unpickling_classes(toy_cfg, tmp_path, scheduler):
+    toy_runner(toy_cfg, tmp_path / 'a', param_scheduler=scheduler).train()
+    assert load_checkpoint(tmp_path / 'a' / 'epoch_3.pth')['meta']['iter'] == 12

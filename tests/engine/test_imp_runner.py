@@ -230,3 +230,100 @@ def test_ranks_that_disagree_stop_the_job(toy_cfg, tmp_path, monkeypatch, run_im
     monkeypatch.setattr('mmlth.engine.imp_runner.all_gather_object', lambda mine: [mine, 'other' * 4])
     with pytest.raises(RuntimeError, match='ranks disagree on .*round_01'):
         run_imp(toy_cfg, tmp_path / 'job')
+
+
+# overwriting and sharing a work directory
+
+
+def test_a_dry_run_never_touches_a_job(toy_cfg, run_imp, tmp_path):
+    run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', rounds=1)
+    before = {p: p.stat().st_mtime_ns for p in (tmp_path / 'job').rglob('*')}
+    other = IMPConfig(scope='all', rounds=3)
+    IMPRunner(toy_cfg, other, tmp_path / 'job').preflight(dry_run=True, overwrite=True)
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / 'job').rglob('*')} == before
+
+
+def test_overwrite_deletes_nothing_if_the_new_job_is_wrong(toy_cfg, run_imp, tmp_path):
+    first = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', rounds=1)
+    bad = IMPConfig(scope='all', rounds=1, include=['no such tensor'])
+    with pytest.raises(ValueError, match='matches no weight'):
+        IMPRunner(toy_cfg, bad, tmp_path / 'job').run(overwrite=True)
+    assert load_summary(tmp_path / 'job' / 'summary.json') == first
+
+
+def test_overwrite_goes_on_with_the_same_job(toy_cfg, run_imp, tmp_path, monkeypatch):
+    first = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', rounds=1)
+    monkeypatch.setattr('mmlth.engine.imp_runner.train_round', lambda *a: pytest.fail('trained again'))
+    settings = IMPConfig.from_dicts(toy_cfg.imp, dict(rounds=1))
+    assert IMPRunner(toy_cfg, settings, tmp_path / 'job').run(overwrite=True) == first
+
+
+def test_a_folder_with_names_like_ours_is_still_foreign(toy_cfg, run_imp, tmp_path):
+    (tmp_path / 'job' / 'report').mkdir(parents=True)
+    (tmp_path / 'job' / 'report' / 'thesis.pdf').write_text('precious')
+    with pytest.raises(FileExistsError, match='report.*never deletes'):
+        run_imp(toy_cfg, tmp_path / 'job')
+    assert (tmp_path / 'job' / 'report' / 'thesis.pdf').read_text() == 'precious'
+
+
+def test_two_processes_on_one_folder_are_refused(toy_cfg, tmp_path):
+    import subprocess
+    import sys
+    (tmp_path / 'job').mkdir()
+    code = f"""
+import fcntl, time
+handle = open({str(tmp_path / 'job' / '.lock')!r}, 'w')
+fcntl.lockf(handle, fcntl.LOCK_EX)
+handle.write('4711'); handle.flush()
+print('locked', flush=True)
+time.sleep(60)
+"""
+    other = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    try:
+        assert other.stdout.readline() == 'locked\n'
+        with pytest.raises(BlockingIOError, match='process 4711 is working on'):
+            IMPRunner(toy_cfg, IMPConfig(scope='all'), tmp_path / 'job').run()
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_a_capture_step_that_was_too_late_can_be_corrected_on_the_same_folder(toy_cfg, run_imp, tmp_path):
+    with pytest.raises(ValueError, match='12 steps'):
+        run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', rounds=1, rewind=99)
+    assert len(run_imp(toy_cfg, tmp_path / 'job', rounds=1, rewind=3).rounds) == 2
+
+
+@pytest.mark.parametrize('hook', ['TicketHook', 'CaptureHook'])
+def test_hooks_that_imp_adds_itself_are_refused_in_the_config(toy_cfg, run_imp, tmp_path, hook):
+    toy_cfg.custom_hooks = [dict(type=hook)]
+    with pytest.raises(ValueError, match=f'custom_hooks holds a {hook}'):
+        run_imp(toy_cfg, tmp_path / 'job')
+
+
+def test_mixed_precision_without_a_gpu_is_refused_up_front(toy_cfg, run_imp, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip('there is a GPU')
+    toy_cfg.optim_wrapper.type = 'AmpOptimWrapper'
+    with pytest.raises(ValueError, match='needs a GPU'):
+        run_imp(toy_cfg, tmp_path / 'job')
+
+
+def test_masks_come_from_the_last_step_whatever_other_checkpoints_lie_there(toy_cfg, run_imp, tmp_path):
+    toy_cfg.custom_hooks = [dict(type='CheckpointHook', by_epoch=False, interval=10)]
+    summary = run_imp(toy_cfg, tmp_path / 'job', rounds=1)
+    assert (tmp_path / 'job' / 'round_00' / 'iter_10.pth').exists()
+    assert [r['checkpoint'] for r in summary.rounds] == ['round_00/epoch_3.pth', 'round_01/epoch_3.pth']
+
+
+def test_checkpoints_stay_in_the_folder_of_their_round(toy_cfg, run_imp, tmp_path):
+    toy_cfg.default_hooks = dict(checkpoint=dict(
+        type='CheckpointHook', interval=1, out_dir=str(tmp_path / 'away'), save_optimizer=False))
+    assert len(run_imp(toy_cfg, tmp_path / 'job', rounds=1).rounds) == 2
+    assert not (tmp_path / 'away').exists()
+
+
+def test_one_runner_may_plan_and_then_run(toy_cfg, tmp_path):
+    runner = IMPRunner(toy_cfg, IMPConfig(scope='all', rounds=1), tmp_path / 'job')
+    runner.preflight(dry_run=True)
+    assert len(runner.run().rounds) == 2 and len(runner.run().rounds) == 2
