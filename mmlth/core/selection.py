@@ -214,7 +214,8 @@ def _drop_ties(chosen: Masks, scores: Mapping[str, Tensor], threshold: float, su
     for name in reversed(list(chosen)):
         if surplus == 0:
             break
-        tied = np.flatnonzero((chosen[name] & (scores[name] == threshold)).numpy())
+        tied = np.flatnonzero((scores[name] == threshold).numpy())
+        tied = tied[chosen[name].view(-1).numpy()[tied]]  # not those pruned before
         dropped = tied[max(0, len(tied) - surplus):]
         chosen[name].view(-1)[torch.from_numpy(dropped)] = False
         surplus -= len(dropped)
