@@ -10,9 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmlth.core.masks import Masks, check_same_tensors, count_kept, kept, size
+from mmlth.core.masks import Masks, check_same_tensors, count_kept, size
 
 logger = logging.getLogger(__name__)
+
+_SAMPLE = 1 << 19  # scores that bracket the threshold; fewer than twice as many are sorted whole
+_BLOCK = 1 << 17  # scores looked at in one go, so that temporaries stay in the cache
+_Flat = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> flat scores, flat mask
 
 
 def globally(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: float,
@@ -170,53 +174,73 @@ def _settle(counts: dict[str, int], exact: Mapping[str, float], low: Mapping[str
 
 def _top(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], count: int, *,
          finite: bool = True) -> Masks:
-    """Keep exactly the ``count`` highest scores among the kept weights of ``masks``."""
+    """Keep exactly the ``count`` highest scores among the kept weights of ``masks``.
+
+    A sample brackets the threshold; one pass keeps all above the bracket and collects the few
+    inside, of which an exact partial sort takes the best. A bracket that missed is widened.
+    """
     if count == 0:
         return {name: torch.zeros_like(m) for name, m in masks.items()}
-    scores = {name: scores[name].float() for name in masks}  # no copy of what is float32 already
-    threshold = _threshold(scores, masks, count, finite)
-    chosen = {name: scores[name] >= threshold for name in masks}
-    for name, mask in masks.items():
-        if not _all_kept(mask):
-            chosen[name] &= mask
-    return _drop_ties(chosen, scores, threshold, kept(chosen) - count)
-
-
-def _threshold(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], count: int,
-               finite: bool) -> float:
-    """Return the ``count``-th highest score among kept weights, by one partial sort of one copy."""
-    buffer = np.empty(size(masks), np.float32)
-    start = 0
-    for name, mask in masks.items():
-        part = torch.from_numpy(buffer[start:start + mask.numel()]).view(mask.shape)
-        part.copy_(scores[name])
-        if not _all_kept(mask):
-            part.masked_fill_(~mask, -torch.inf)  # below every score
-        start += mask.numel()
-    buffer.partition(len(buffer) - count)
-    threshold = float(buffer[len(buffer) - count])
-    if finite and not np.isfinite(buffer[len(buffer) - count:].max()) and threshold != -np.inf:
-        bad = [name for name, m in masks.items() if not torch.isfinite(scores[name][m]).all()]
-        raise ValueError(f'scores of {bad} are NaN or infinite')
-    if threshold == -np.inf:
-        raise ValueError(f'{count} of {len(buffer)} weights cannot be kept: the old masks keep fewer '
-                         'and a pruned weight never comes back. Densities must fall from round to '
-                         'round')
-    return threshold
-
-
-def _all_kept(mask: Tensor) -> bool:
-    return count_kept(mask) == mask.numel()
-
-
-def _drop_ties(chosen: Masks, scores: Mapping[str, Tensor], threshold: float, surplus: int) -> Masks:
-    """Drop ``surplus`` of the weights that score exactly ``threshold``, the last ones first."""
-    for name in reversed(list(chosen)):
-        if surplus == 0:
+    flat = {n: (scores[n].float().reshape(-1).numpy(), m.reshape(-1).numpy()) for n, m in masks.items()}
+    for width in (6, 60, np.inf):
+        low, high = _bracket(flat, count, width)
+        chosen, above, inside = _scan(flat, low, high, finite)
+        missing = count - above
+        if 0 <= missing <= sum(len(values) for _, values in inside.values()):
             break
-        tied = np.flatnonzero((scores[name] == threshold).numpy())
-        tied = tied[chosen[name].view(-1).numpy()[tied]]  # not those pruned before
-        dropped = tied[max(0, len(tied) - surplus):]
-        chosen[name].view(-1)[torch.from_numpy(dropped)] = False
-        surplus -= len(dropped)
-    return chosen
+    else:
+        raise ValueError(f'{count} of {size(masks)} weights cannot be kept: the old masks keep fewer and '
+                         'a pruned weight never comes back. Densities must fall from round to round')
+    _keep_best(chosen, inside, missing)
+    return {name: torch.from_numpy(chosen[name]).reshape(m.shape) for name, m in masks.items()}
+
+
+def _bracket(flat: _Flat, count: int, width: float) -> tuple[float, float]:
+    """Return scores between which the ``count``-th highest lies, ``width`` deviations wide."""
+    stride = sum(len(s) for s, _ in flat.values()) // _SAMPLE
+    if stride < 2 or width == np.inf:
+        return -np.inf, np.inf
+    sample = np.concatenate([s[::stride][m[::stride]] for s, m in flat.values()])
+    alive = sum(np.count_nonzero(m) for _, m in flat.values())
+    rank, spread = len(sample) * (1 - count / max(1, alive)), width * len(sample)**0.5
+    ranks = [int(rank - spread), int(rank + spread)]
+    inner = [r for r in ranks if 0 <= r < len(sample)]
+    ordered = np.partition(sample, inner) if inner else sample
+    return (ordered[ranks[0]] if ranks[0] in inner else -np.inf,
+            ordered[ranks[1]] if ranks[1] in inner else np.inf)
+
+
+def _scan(flat: _Flat, low: float, high: float, finite: bool) -> tuple[dict, int, dict]:
+    """Return masks of all above ``high``, their number, and (positions, scores) in [low, high]."""
+    chosen, inside, above = {}, {}, 0
+    for name, (scores, alive) in flat.items():
+        chosen[name] = np.empty(len(scores), bool)
+        found = []
+        for start in range(0, len(scores), _BLOCK):
+            part, mask = scores[start:start + _BLOCK], alive[start:start + _BLOCK]
+            # NaN and infinity show in a sum; what is pruned already may hold them.
+            if finite and not np.isfinite(part.sum()) and not np.isfinite(part[mask]).all():
+                raise ValueError(f'scores of {name!r} are NaN or infinite')
+            over = chosen[name][start:start + _BLOCK]
+            np.greater(part, high, out=over)
+            over &= mask
+            above += np.count_nonzero(over)
+            found.append(start + np.flatnonzero((part >= low) & mask & ~over))
+        positions = np.concatenate(found)
+        inside[name] = positions, scores[positions]
+    return chosen, above, inside
+
+
+def _keep_best(chosen: dict[str, np.ndarray], inside: dict, count: int) -> None:
+    """Add the ``count`` best of those inside to the masks; of equal ones the first."""
+    if count == 0:
+        return
+    values = np.concatenate([v for _, v in inside.values()])
+    threshold = np.partition(values, len(values) - count)[len(values) - count]
+    kept_ones = values > threshold
+    ties = np.flatnonzero(values == threshold)
+    kept_ones[ties[:count - np.count_nonzero(kept_ones)]] = True
+    start = 0
+    for name, (positions, own) in inside.items():
+        chosen[name][positions[kept_ones[start:start + len(own)]]] = True
+        start += len(own)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
+from mmlth.core import selection
 from mmlth.core.masks import count_kept, dense_masks, is_subset, kept, size
 from mmlth.core.selection import ALLOCATIONS, erk, erk_densities, globally, layerwise, select
 
@@ -297,3 +298,33 @@ def test_scores_that_are_not_finite_are_named(bad):
 
 def test_a_dead_weight_may_score_nan():
     assert texts(globally(tensors(a=[math.nan, 1, 2, 3]), masks(a='0111'), 0.5)) == dict(a='0011')
+
+
+# the bracket that spares sorting everything
+
+
+def best_by_stable_sort(scores, mask, count):
+    """Stable sort of everything alive: the outside oracle."""
+    order = np.argsort(-np.where(mask, scores, -np.inf), kind='stable')
+    found = np.zeros(len(scores), bool)
+    found[order[:count]] = True
+    return found
+
+
+@pytest.mark.parametrize('shape', ['random', 'ties', 'rising', 'periodic', 'one outlier'])
+def test_a_sampled_bracket_changes_nothing(monkeypatch, shape):
+    monkeypatch.setattr(selection, '_SAMPLE', 40)
+    monkeypatch.setattr(selection, '_BLOCK', 17)
+    rng = np.random.default_rng(5)
+    for case in range(60):
+        n = 2000
+        values = dict(random=rng.random(n), ties=rng.integers(0, 4, n), rising=np.arange(n),
+                      periodic=np.where(np.arange(n) % 50, rng.random(n), 9),
+                      **{'one outlier': np.r_[1e30, rng.random(n - 1)]})[shape].astype(np.float32)
+        mask = rng.random(n) < (1.0, 0.5)[case % 2]
+        count = int(rng.integers(1, mask.sum() + 1))
+        cut = 700
+        scores = {'a': torch.from_numpy(values[:cut]), 'b': torch.from_numpy(values[cut:])}
+        old = {'a': torch.from_numpy(mask[:cut]), 'b': torch.from_numpy(mask[cut:])}
+        found = globally(scores, old, count / n)
+        assert np.array_equal(np.r_[found['a'].numpy(), found['b'].numpy()], best_by_stable_sort(values, mask, count))
