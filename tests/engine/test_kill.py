@@ -99,8 +99,13 @@ def test_a_half_written_checkpoint_is_passed_over(config, uninterrupted, tmp_pat
 
 
 def test_ctrl_c_says_how_to_go_on(config, tmp_path):
-    process = start(config, tmp_path / 'job')
-    wait_until((tmp_path / 'job' / 'round_00' / 'epoch_1.pth').exists, process)
-    process.send_signal(signal.SIGINT)
-    output = process.communicate(timeout=60)[0]
+    # Python drops a Ctrl-C that falls into a destructor or callback, and the job ends well: try again.
+    for attempt in range(5):
+        work_dir = tmp_path / f'job{attempt}'
+        process = start(config, work_dir)
+        wait_until((work_dir / 'round_00' / 'epoch_1.pth').exists, process)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=120)[0]
+        if process.returncode != 0:
+            break
     assert process.returncode == 130 and 'same command again' in output
