@@ -26,7 +26,7 @@ never touched.
 
 examples:
   python tools/make_digit_scenes.py
-  python tools/make_digit_scenes.py --out /tmp/tiny --train 40 --val 10 --crops-per-class 5
+  python tools/make_digit_scenes.py --out data/digit_scenes_tiny --train 40 --val 10 --crops-per-class 5
   python tools/make_digit_scenes.py --seed 1 --hue-bias 0 --out data/digit_scenes_grey"""
 
 

@@ -1,5 +1,4 @@
 """Which parameters may be pruned, on a model of a few weights with MMDetection's names."""
-import re
 
 import pytest
 import torch
