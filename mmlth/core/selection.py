@@ -4,6 +4,7 @@ Ties are broken by a fixed order (order of the tensors, then of the flattened po
 ones are kept), so the same scores give the same masks on every machine and rank.
 """
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import Callable, Mapping
 
 import numpy as np
@@ -14,8 +15,8 @@ from mmlth.core.masks import Masks, check_same_tensors, count_kept, size
 
 logger = logging.getLogger(__name__)
 
-_SAMPLE = 1 << 19  # scores that bracket the threshold; fewer than twice as many are sorted whole
-_BLOCK = 1 << 17  # scores looked at in one go, so that temporaries stay in the cache
+_SAMPLE = 1 << 18  # scores that bracket the threshold; fewer than twice as many are sorted whole
+_BLOCK = 1 << 18  # scores looked at in one go, so that temporaries stay in the cache
 _Flat = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> flat scores, flat mask
 
 
@@ -182,7 +183,7 @@ def _top(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], count: int, 
     if count == 0:
         return {name: torch.zeros_like(m) for name, m in masks.items()}
     flat = {n: (scores[n].float().reshape(-1).numpy(), m.reshape(-1).numpy()) for n, m in masks.items()}
-    for width in (6, 60, np.inf):
+    for width in (3, 30, np.inf):
         low, high = _bracket(flat, count, width)
         chosen, above, inside = _scan(flat, low, high, finite)
         missing = count - above
@@ -212,23 +213,28 @@ def _bracket(flat: _Flat, count: int, width: float) -> tuple[float, float]:
 
 def _scan(flat: _Flat, low: float, high: float, finite: bool) -> tuple[dict, int, dict]:
     """Return masks of all above ``high``, their number, and (positions, scores) in [low, high]."""
-    chosen, inside, above = {}, {}, 0
-    for name, (scores, alive) in flat.items():
-        chosen[name] = np.empty(len(scores), bool)
-        found = []
-        for start in range(0, len(scores), _BLOCK):
-            part, mask = scores[start:start + _BLOCK], alive[start:start + _BLOCK]
-            # NaN and infinity show in a sum; what is pruned already may hold them.
-            if finite and not np.isfinite(part.sum()) and not np.isfinite(part[mask]).all():
-                raise ValueError(f'scores of {name!r} are NaN or infinite')
-            over = chosen[name][start:start + _BLOCK]
-            np.greater(part, high, out=over)
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # numpy lets go of the interpreter
+        found = dict(zip(flat, pool.map(lambda name: _scan_one(name, *flat[name], low, high, finite), flat)))
+    chosen = {name: over for name, (over, _) in found.items()}
+    inside = {name: (at, flat[name][0][at]) for name, (_, at) in found.items()}
+    return chosen, sum(np.count_nonzero(over) for over in chosen.values()), inside
+
+
+def _scan_one(name: str, scores: np.ndarray, alive: np.ndarray, low: float, high: float,
+              finite: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mask of all above ``high`` and the positions of those in [low, high]."""
+    chosen, inside = np.empty(len(scores), bool), []
+    for start in range(0, len(scores), _BLOCK):
+        part, mask = scores[start:start + _BLOCK], alive[start:start + _BLOCK]
+        # NaN and infinity show in a sum; what is pruned already may hold them.
+        if finite and not np.isfinite(part.sum()) and not np.isfinite(part[mask]).all():
+            raise ValueError(f'scores of {name!r} are NaN or infinite')
+        over, enough = np.greater(part, high, out=chosen[start:start + _BLOCK]), part >= low
+        if not mask.all():
             over &= mask
-            above += np.count_nonzero(over)
-            found.append(start + np.flatnonzero((part >= low) & mask & ~over))
-        positions = np.concatenate(found)
-        inside[name] = positions, scores[positions]
-    return chosen, above, inside
+            enough &= mask
+        inside.append(start + np.flatnonzero(np.logical_xor(enough, over, out=enough)))
+    return chosen, np.concatenate(inside)
 
 
 def _keep_best(chosen: dict[str, np.ndarray], inside: dict, count: int) -> None:
