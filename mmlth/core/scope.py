@@ -33,7 +33,7 @@ GROUP_RULES: tuple[tuple[str, str], ...] = (
     # CornerNet, CentripetalNet: predictors that are ConvModules.
     (r'\.(tl|br)_(heat|emb|off|guiding_shift|centripetal_shift)\.\d+\.1\.conv\.weight$', 'predictors'),
     # Keypoint R-CNN's deconvolution to the heatmaps.
-    (r'keypoint_head\.(deconv|upsample|score_lowres)\.weight$', 'predictors'),
+    (r'keypoint_head\.(score_deconv|deconv|upsample|score_lowres)\.weight$', 'predictors'),
 )
 GROUPS = ('backbone', 'neck', 'dense_head', 'shared_head', 'box_head', 'mask_head',
           'keypoint_head', 'predictors', 'shortcuts', 'other')
