@@ -17,7 +17,7 @@ from torch import distributed
 import mmlth
 from mmlth.analysis.report import write_report
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, use_amp
+from mmlth.engine.configs import load_config, set_data_root, use_amp
 from mmlth.engine.imp_runner import IMPRunner
 
 EXAMPLES = '''examples:
@@ -37,6 +37,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('config', help='a config file, or one that MMDet ships: mmdet::FOLDER/NAME.py')
     parser.add_argument('--work-dir', help='where everything is written (default: '
                         'work_dirs/NAME_OF_CONFIG_imp)')
+    parser.add_argument('--data-root', metavar='DIR', help="where the data lies, in place of the config's "
+                        'data_root, in every data set and evaluator')
     parser.add_argument('--dry-run', action='store_true', help='print the table of tensors and planned '
                         'rounds, write preflight.json, and stop; needs no data')
     parser.add_argument('--overwrite', action='store_true',
@@ -79,7 +81,12 @@ def read_flags(args: argparse.Namespace) -> dict:
 
 def run(args: argparse.Namespace) -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if 'data_root' in (args.cfg_options or {}):
+        raise ValueError('--cfg-options data_root=... would change nothing: by then the data sets '
+                         'have copied its value. Use --data-root')
     cfg = load_config(args.config, args.cfg_options)
+    if args.data_root:
+        cfg = set_data_root(cfg, args.data_root)
     seed = cfg.get('randomness', {}).get('seed')
     block = {**({} if seed is None else dict(seed=seed)), **cfg.get('imp', {})}
     settings = IMPConfig.from_dicts(block, read_flags(args))

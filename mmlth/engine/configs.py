@@ -12,6 +12,8 @@ from mmlth.core.layout import Layout
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
 
+_DATA_PARTS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator')
+
 
 def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     """Read a config file, or one that a package ships (``mmdet::faster_rcnn/NAME.py``).
@@ -29,6 +31,47 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     cfg = Config.fromfile(str(path))
     cfg.merge_from_dict(options or {})
     return cfg
+
+
+def set_data_root(cfg: Config, root: str) -> Config:
+    """Move the data sets and evaluators to another folder.
+
+    MMDet's configs spell their root out in every data set and evaluator, so that a new value of
+    ``data_root`` alone changes nothing.
+
+    Args:
+        cfg: Config with a ``data_root`` at the top, as those of MMDet's data sets have; not changed.
+        root: What takes its place at the start of every path: a folder, or an address as ``s3://BUCKET``.
+
+    Returns:
+        A copy.
+
+    Raises:
+        ValueError: The config has no ``data_root``, or none of its data lies below it.
+    """
+    old = cfg.get('data_root')
+    if not old:
+        raise ValueError(f'--data-root {root}: {cfg.filename} has no data_root to replace. Set the paths of '
+                         'its data sets one by one with --cfg-options')
+    moved = copy.deepcopy(cfg)
+    for key in _DATA_PARTS:
+        if cfg.get(key) is not None:
+            moved[key] = _below(cfg[key], old.rstrip('/'), root.rstrip('/'))
+    if root.rstrip('/') != old.rstrip('/') and all(moved.get(k) == cfg.get(k) for k in _DATA_PARTS):
+        raise ValueError(f'--data-root {root}: no data set or evaluator of {cfg.filename} lies below its '
+                         f'data_root, {old!r}. Set their paths one by one with --cfg-options')
+    moved.data_root = root
+    return moved
+
+
+def _below(value: Any, old: str, new: str) -> Any:
+    """Replace the folder ``old`` by ``new`` at the start of every text in nested dicts and lists."""
+    if isinstance(value, dict):
+        return {k: _below(v, old, new) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_below(v, old, new) for v in value)
+    inside = isinstance(value, str) and f'{value}/'.startswith(f'{old}/')
+    return new + value[len(old):] if inside else value
 
 
 def use_amp(cfg: Config) -> None:

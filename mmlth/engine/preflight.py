@@ -106,10 +106,11 @@ def _initial(model: Any, settings: IMPConfig, weights: list[scope.WeightInfo], n
     """Measure w_0: fresh heads look small beside pretrained convolutions and may be emptied."""
     try:
         init_quietly(model)
-    except OSError as error:
+    except (OSError, ImportError) as error:  # torchvision:// needs that package
         if need_weights:
             raise OSError(f'the initial weights of the config cannot be loaded: {error}. Check '
-                          'init_cfg and the network, or set init_cfg=None') from error
+                          'init_cfg, the network and, for torchvision://, that torchvision is installed, or '
+                          'set init_cfg=None') from error
         return None, None, f'w_0 not shown, its pretrained weights cannot be loaded here ({error})'
     state = {w.name: p.detach() for w in weights for p in [model.get_parameter(w.name)]}
     magnitudes = {name: float(value.float().abs().median()) for name, value in state.items()}
@@ -156,7 +157,8 @@ def check_config(cfg: Config) -> None:
     for key, path in _files(cfg):
         if not os.path.exists(path):
             raise FileNotFoundError(f'{key} = {path!r} does not exist. Lay the data out there, or point '
-                                    f'to it with --cfg-options {key}=PATH')
+                                    'to it: all of it with --data-root DIR, or this one with '
+                                    f'--cfg-options {key}=PATH')
 
 
 def _files(cfg: Config) -> Iterator[tuple[str, str]]:

@@ -3,31 +3,19 @@ import json
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 
-from conftest import ROOT, tool_env
+from conftest import ROOT, data_options, run_mmdet, tool_env
 from mmlth.core.masks import apply
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.engine.checkpoints import load_checkpoint, load_state
+from mmlth.engine.checkpoints import load_state
 from mmlth.engine.wrapper import PrunedModelWrapper
 
-MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
 CONFIG = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'
-
-
-def data_options(root):
-    val = f'{root}/annotations/instances_val.json'
-    return [f'train_dataloader.dataset.data_root={root}/', f'val_dataloader.dataset.data_root={root}/',
-            f'test_dataloader.dataset.data_root={root}/', f'val_evaluator.ann_file={val}',
-            f'test_evaluator.ann_file={val}', 'train_dataloader.num_workers=0',
-            'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
-            'test_dataloader.num_workers=0', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
 
 
 @pytest.fixture(scope='module')
@@ -40,13 +28,6 @@ def job(tmp_path_factory, digit_scenes):
         cwd=ROOT, env=tool_env(), capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return work_dir
-
-
-def run_mmdet(tool, *args):
-    done = subprocess.run([sys.executable, MMDET_TOOLS / tool, *map(str, args)], cwd=ROOT, env=tool_env(),
-                          capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
 
 
 def test_mmdet_train_py_trains_a_ticket_from_two_lines_of_config(job, digit_scenes, tmp_path):
@@ -73,28 +54,6 @@ def test_the_config_of_a_round_runs_by_itself_under_mmdet(job, tmp_path):
     run_mmdet('train.py', config, '--work-dir', tmp_path / 'out')
     again, first = (load_state(p / 'epoch_1.pth') for p in (tmp_path / 'out', job / 'round_01'))
     assert all(torch.equal(again[n], first[n]) for n in first)
-
-
-def test_export_loads_strictly_into_a_plain_detector_and_scores_the_same(job, digit_scenes, run_tool, tmp_path):
-    ticket = job / 'round_01' / 'ticket.safetensors'
-    run_tool('export_ticket.py', ticket, tmp_path / 'plain.pth')
-    from mmdet.registry import MODELS
-    from mmengine.registry import init_default_scope
-    init_default_scope('mmdet')
-    plain = MODELS.build(Config.fromfile(str(CONFIG)).model)
-    exported = load_checkpoint(tmp_path / 'plain.pth')
-    plain.load_state_dict(exported['state_dict'], strict=True)
-    assert set(exported) == {'meta', 'state_dict'}
-    zeros = sum(int((plain.get_parameter(n) == 0).sum()) for n in load_ticket(ticket).masks)
-    record = json.loads((job / 'round_01' / 'record.json').read_text())
-    assert zeros == record['scope_size'] - record['kept']
-    run_mmdet('test.py', CONFIG, tmp_path / 'plain.pth', '--work-dir', tmp_path / 'test', '--cfg-options',
-              *data_options(digit_scenes))
-    run_tool('test_ticket.py', ticket, '--work-dir', tmp_path / 'eval', '--out', tmp_path / 'metrics.json')
-    assert json.loads((tmp_path / 'metrics.json').read_text()) == record['metrics']
-    (dumped, ) = (tmp_path / 'test').glob('*/*.json')
-    by_mmdet = json.loads(dumped.read_text())
-    assert {name: by_mmdet[name] for name in record['metrics']} == record['metrics']
 
 
 def test_wrapper_goes_through_inference_detector(job, digit_scenes):

@@ -6,10 +6,12 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 from torch import nn
 
+import toys
 from mmlth.core.masks import apply, dense_masks, digest
 from mmlth.core.ticket import Ticket, TicketError, load_weights, save_ticket, save_weights
 from mmlth.engine.checkpoints import load_checkpoint
@@ -33,7 +35,6 @@ def toy_runner(cfg, folder, *hooks, **overrides):
 @pytest.fixture
 def toy_ticket(toy_cfg, tmp_path):
     """A ticket of half the toy's weights, with its w_0."""
-    import toys
     torch.manual_seed(7)
     net = toys.ToyNet()
     digest_of = save_weights(net.state_dict(), tmp_path / 'rewind.safetensors', step=0)
@@ -184,14 +185,37 @@ def test_a_ticket_of_another_model_is_refused_before_the_first_step(toy_cfg, tmp
         toy_runner(toy_cfg, tmp_path / 'a', TicketHook(tmp_path / 't')).train()
 
 
-@pytest.mark.parametrize('optimizer', ['SGD', 'AdamW'])
-def test_several_optimizers_are_all_guarded(toy_cfg, toy_ticket, tmp_path, optimizer):
-    one = dict(type='OptimWrapper', optimizer=dict(type=optimizer, lr=0.1, weight_decay=0.1))
+@MODELS.register_module()
+class TwoPartNet(toys.ToyNet):
+    """Steps one optimizer for the backbone and one for the head."""
+
+    def train_step(self, data, optim_wrapper):
+        loss, log = self.parse_losses(self(**self.data_preprocessor(data, True), mode='loss'))
+        loss.backward()
+        for part in optim_wrapper.values():
+            part.step()
+            part.zero_grad()
+        return log
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class TwoParts:
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        pass
+
+    def __call__(self, model):
+        return OptimWrapperDict(
+            backbone=OptimWrapper(torch.optim.SGD(model.backbone.parameters(), 0.1, 0.9, weight_decay=0.1)),
+            head=OptimWrapper(torch.optim.AdamW(model.head.parameters(), 0.1)))
+
+
+def test_each_of_two_optimizers_is_guarded(toy_cfg, toy_ticket, tmp_path):
     hook = TicketHook(toy_ticket)
     spy = Spy(hook.ticket.masks)
-    runner = toy_runner(toy_cfg, tmp_path / 'a', hook, spy, optim_wrapper=one)
+    runner = toy_runner(toy_cfg, tmp_path / 'a', hook, spy, model=dict(type='TwoPartNet'),
+                        optim_wrapper=dict(constructor='TwoParts'))
     runner.train()
-    assert all(spy.zero)
+    assert isinstance(runner.optim_wrapper, OptimWrapperDict) and len(spy.zero) == 12 + 3 and all(spy.zero)
 
 
 # progress
@@ -294,7 +318,6 @@ def test_even_averaged_weights_are_zero_wherever_they_are_seen(toy_cfg, toy_tick
 
 
 def test_a_rewind_that_did_not_take_stops_the_training(toy_cfg, toy_ticket, tmp_path, monkeypatch):
-    import toys
     monkeypatch.setattr(toys.ToyNet, 'load_state_dict', lambda self, state, strict: None)
     with pytest.raises(RuntimeError, match='the rewind to .* failed'):
         toy_runner(toy_cfg, tmp_path / 'a', TicketHook(toy_ticket)).train()

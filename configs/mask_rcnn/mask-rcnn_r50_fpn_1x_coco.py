@@ -1,0 +1,4 @@
+_base_ = [
+    'mmdet::_base_/models/mask-rcnn_r50_fpn.py', 'mmdet::_base_/datasets/coco_instance.py',
+    '../_base_/schedule_1x_paper.py', 'mmdet::_base_/default_runtime.py'
+]
