@@ -3,6 +3,7 @@ import os
 import runpy
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,24 @@ def run_tool():
         assert done.returncode == code, f'exit {done.returncode}\n{done.stdout}\n{done.stderr}'
         return done
     return run
+
+
+MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
+
+
+def run_mmdet(tool, *args):
+    """Run a tool that MMDet installs, in a process of its own."""
+    done = subprocess.run([sys.executable, MMDET_TOOLS / tool, *map(str, args)], cwd=ROOT, env=tool_env(),
+                          capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done
+
+
+def data_options(root):
+    """Point a config of DigitScenes to ``root`` and train one epoch without loader processes."""
+    val = f'{root}/annotations/instances_val.json'
+    return [f'train_dataloader.dataset.data_root={root}/', f'val_dataloader.dataset.data_root={root}/',
+            f'test_dataloader.dataset.data_root={root}/', f'val_evaluator.ann_file={val}',
+            f'test_evaluator.ann_file={val}', 'train_dataloader.num_workers=0',
+            'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
+            'test_dataloader.num_workers=0', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
