@@ -1,0 +1,144 @@
+"""MMDet's transforms with the keypoints carried along.
+
+Coordinates are continuous: pixel i covers [i, i + 1). Resize, flip and crop leave labelled points (v > 0)
+only inside the image: 0 <= x <= width and 0 <= y <= height, edges included, as for boxes and so that a flip
+can be undone. A point outside becomes (0, 0, 0), which unlabelled points always are.
+"""
+import numpy as np
+from mmdet.datasets.transforms import LoadAnnotations, PackDetInputs, RandomCrop, RandomFlip, Resize
+from mmdet.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadKeypointAnnotations(LoadAnnotations):
+    """Load also ``gt_keypoints``, float32 (N, K, 3), (x, y, v) in pixels with v in {0, 1, 2}.
+
+    Raises:
+        ValueError: The data set isn't a ``CocoKeypointDataset``.
+    """
+
+    def transform(self, results: dict) -> dict:
+        if 'flip_indices' not in results:
+            raise ValueError(f'{_image(results)}: no keypoints to load; the data set must be a '
+                             'CocoKeypointDataset')
+        results = super().transform(results)
+        points = [instance['keypoints'] for instance in results.get('instances', [])]
+        # K has to be told: an image without instances doesn't.
+        results['gt_keypoints'] = np.array(points, np.float32).reshape(-1, len(results['flip_indices']), 3)
+        results['keypoint_frame'] = _frame(results)
+        return results
+
+
+@TRANSFORMS.register_module()
+class KeypointResize(Resize):
+    """Resize the keypoints too; goes into ``RandomChoiceResize`` and its like as ``resize_type``.
+
+    Points outside the image lose their label whatever ``clip_object_border`` does to boxes.
+    """
+
+    def transform(self, results: dict) -> dict:
+        check_keypoints(results)
+        results = super().transform(results)
+        if 'gt_keypoints' in results:
+            points = results['gt_keypoints'].copy()
+            points[..., :2] *= results['scale_factor']
+            _put(points, results)
+        return results
+
+
+@TRANSFORMS.register_module()
+class KeypointRandomFlip(RandomFlip):
+    """Flip the keypoints too.
+
+    Left and right trade places in a horizontal and a diagonal flip, which change the sides of the picture,
+    not in a vertical one.
+    """
+
+    def _flip(self, results: dict) -> None:
+        check_keypoints(results)
+        super()._flip(results)
+        if 'gt_keypoints' in results:
+            direction = results['flip_direction']
+            points = self._flip_keypoints(results['gt_keypoints'], results['img'].shape[:2], direction)
+            if direction != 'vertical':
+                points = points[:, results['flip_indices']]
+            _put(points, results)
+
+
+@TRANSFORMS.register_module()
+class KeypointRandomCrop(RandomCrop):
+    """Crop the keypoints too: those of the boxes that stay, without the points outside the crop."""
+
+    def transform(self, results: dict) -> dict | None:
+        check_keypoints(results)
+        if 'gt_keypoints' not in results:
+            return super().transform(results)
+        points = results.pop('gt_keypoints')
+        # MMDet doesn't tell which boxes stay, but filters these ids, which only its trackers load.
+        results['gt_instances_ids'] = np.arange(len(points))
+        before = results.pop('homography_matrix', np.eye(3, dtype=np.float32))
+        results = super().transform(results)
+        if results is None:
+            return None
+        crop = results['homography_matrix']
+        points = points[results.pop('gt_instances_ids')]
+        points[..., :2] += crop[:2, 2]
+        results['homography_matrix'] = crop @ before
+        _put(points, results)
+        return results
+
+
+@TRANSFORMS.register_module()
+class PackKeypointInputs(PackDetInputs):
+    """Pack also ``keypoints``, a float32 tensor (N, K, 3), into ``gt_instances`` and ``ignored_instances``.
+
+    Raises:
+        ValueError: See :func:`check_keypoints`.
+    """
+
+    mapping_table = {**PackDetInputs.mapping_table, 'gt_keypoints': 'keypoints'}
+
+    def transform(self, results: dict) -> dict:
+        check_keypoints(results)
+        return super().transform(results)
+
+
+def check_keypoints(results: dict) -> None:
+    """Raise ValueError if a transform that knows no keypoints moved or removed boxes since they were loaded.
+
+    Noticed is what changes MMDet's ``homography_matrix``, the number of boxes or, but for padding, the
+    shape of the image. A shift that keeps all three (``RandomShift``, ``RandomAffine``) isn't.
+    """
+    if 'gt_keypoints' not in results:
+        return
+    points = results['gt_keypoints']
+    boxes = results.get('gt_bboxes', points)
+    if len(boxes) != len(points):
+        raise ValueError(
+            f'{_image(results)}: {len(boxes)} boxes, but keypoints of {len(points)} instances. A transform '
+            'after LoadKeypointAnnotations changed the boxes alone (FilterAnnotations?): take it out')
+    (matrix, shape), (matrix_then, shape_then) = _frame(results), results['keypoint_frame']
+    reshaped = shape_then not in (None, shape) and 'pad_shape' not in results
+    if reshaped or not np.array_equal(matrix, matrix_then):
+        raise ValueError(
+            f'{_image(results)}: the image was resized, flipped or cropped without its keypoints. After '
+            'LoadKeypointAnnotations use KeypointResize, KeypointRandomFlip and KeypointRandomCrop in place '
+            'of Resize, RandomFlip and RandomCrop, and no other geometric transform')
+
+
+def _put(points: np.ndarray, results: dict) -> None:
+    """Store points (N, K, 3) that were moved with the image."""
+    height, width = results['img'].shape[:2]
+    x, y, v = points[..., 0], points[..., 1], points[..., 2]
+    kept = (v > 0) & (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
+    results['gt_keypoints'] = np.where(kept[..., None], points, 0).astype(np.float32)
+    results['keypoint_frame'] = _frame(results)
+
+
+def _frame(results: dict) -> tuple[np.ndarray, tuple[int, int] | None]:
+    """Return what changes when the image moves: MMDet's matrix since loading, and the shape."""
+    return results.get('homography_matrix', np.eye(3)), results.get('img_shape')
+
+
+def _image(results: dict) -> str:
+    return results.get('img_path', 'an image')
