@@ -5,6 +5,8 @@ from typing import Mapping
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
 
+from mmlth.datasets.coco_person import FLIP_PAIRS, KEYPOINTS, SIGMAS, SKELETON
+
 # COCO files hold indices of pixels; the centre of pixel i is i + 0.5 in the program.
 _PIXEL_CENTRE = 0.5
 
@@ -38,15 +40,7 @@ class CocoKeypointDataset(CocoDataset):
     METAINFO = dict(
         classes=('person', ),
         palette=CocoDataset.METAINFO['palette'],  # 80 colours; the first is COCO's for people
-        keypoint_names=(
-            'nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder',
-            'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip',
-            'left_knee', 'right_knee', 'left_ankle', 'right_ankle'),
-        sigmas=(0.026, 0.025, 0.025, 0.035, 0.035, 0.079, 0.079, 0.072, 0.072, 0.062, 0.062, 0.107, 0.107,
-                0.087, 0.087, 0.089, 0.089),
-        flip_pairs=[(1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)],
-        skeleton=[(15, 13), (13, 11), (16, 14), (14, 12), (11, 12), (5, 11), (6, 12), (5, 6), (5, 7), (6, 8),
-                  (7, 9), (8, 10), (1, 2), (0, 1), (0, 2), (1, 3), (2, 4), (3, 5), (4, 6)])
+        keypoint_names=KEYPOINTS, sigmas=SIGMAS, flip_pairs=FLIP_PAIRS, skeleton=SKELETON)
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping | None = None) -> dict:

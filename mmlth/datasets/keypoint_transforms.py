@@ -50,8 +50,8 @@ class KeypointResize(Resize):
 class KeypointRandomFlip(RandomFlip):
     """Flip the keypoints too.
 
-    Left and right trade places in a horizontal and a diagonal flip, which change the sides of the picture,
-    not in a vertical one.
+    Left and right trade places in a horizontal and in a vertical flip, which mirror the object; a diagonal one
+    turns it by 180 degrees.
     """
 
     def _flip(self, results: dict) -> None:
@@ -60,7 +60,7 @@ class KeypointRandomFlip(RandomFlip):
         if 'gt_keypoints' in results:
             direction = results['flip_direction']
             points = self._flip_keypoints(results['gt_keypoints'], results['img'].shape[:2], direction)
-            if direction != 'vertical':
+            if direction != 'diagonal':
                 points = points[:, results['flip_indices']]
             _put(points, results)
 
