@@ -50,8 +50,8 @@ class KeypointResize(Resize):
 class KeypointRandomFlip(RandomFlip):
     """Flip the keypoints too.
 
-    Left and right trade places in a horizontal and in a vertical flip, which mirror the object; a diagonal one
-    turns it by 180 degrees.
+    Left and right trade places in a horizontal and in a vertical flip, which mirror the object; a diagonal
+    one turns it by 180 degrees.
     """
 
     def _flip(self, results: dict) -> None:

@@ -9,6 +9,7 @@ from pycocotools.cocoeval import Params
 
 from mmlth.datasets import coco_keypoints
 from mmlth.datasets.coco_keypoints import CocoKeypointDataset
+from mmlth.datasets.digit_scenes import meta
 
 SAMPLE = Path(__file__).parents[2].parent / 'shared' / 'data' / 'coco_kpt' / 'annotations'
 NAMES = ['nose', 'left', 'right']

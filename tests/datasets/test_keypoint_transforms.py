@@ -11,6 +11,7 @@ from mmdet.registry import TRANSFORMS
 from mmengine.dataset import Compose
 from mmengine.registry import init_default_scope
 
+import mmlth.keypoints  # noqa: F401  registers the transforms
 from mmlth.datasets.coco_keypoints import CocoKeypointDataset
 
 SAMPLE = Path(__file__).parents[2].parent / 'shared' / 'data' / 'coco_kpt'
