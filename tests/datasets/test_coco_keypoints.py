@@ -208,4 +208,4 @@ def test_coco_itself(split, images):
     category, = COCO(str(path)).cats.values()
     assert category['keypoints'] == list(dataset.metainfo['keypoint_names'])
     bones = [(a - 1, b - 1) for a, b in category['skeleton']]
-    assert bones == dataset.metainfo['skeleton']
+    assert tuple(bones) == dataset.metainfo['skeleton']
