@@ -12,8 +12,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('summary', help='summary.json, or the work dir that holds it')
     parser.add_argument('--out', metavar='FOLDER', help='default: report/ beside the summary')
-    parser.add_argument('--metric', help="an evaluator's metric, such as coco/bbox_mAP_50 "
-                        '(default: the main one)')
+    parser.add_argument('--metric', nargs='+', help="an evaluator's metrics, such as coco/bbox_mAP_50 "
+                        '(default: the main one of each task)')
     parser.add_argument('--axis', choices=['sparsity', 'network_sparsity'], default='sparsity',
                         help='of the scope (default) or of the whole network')
     parser.add_argument('--format', choices=['png', 'pdf', 'svg'], default='png')
@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> int:
         summary = load_summary(path)
         out.mkdir(parents=True, exist_ok=True)
         written = [figures.plot_metric(summary, out / f'map_vs_sparsity.{args.format}',
-                                       metric=args.metric, axis=args.axis),
+                                       metrics=args.metric, axis=args.axis),
                    figures.plot_layers(summary, out / f'density_per_layer.{args.format}')]
     except (ValueError, OSError) as error:
         print(f'plot_summary.py: error: {error}', file=sys.stderr)

@@ -1,55 +1,60 @@
 """Figures of a summary: metric against sparsity, density per layer."""
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import matplotlib
 
 matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
-from mmlth.analysis.tables import main_metric, metric_names  # noqa: E402
+from mmlth.analysis.tables import main_metrics, metric_names  # noqa: E402
 from mmlth.core.files import atomic_path  # noqa: E402
 from mmlth.core.records import Summary  # noqa: E402
 
-_BLUE, _GREY = '#1f5fa8', '#777777'
+_COLOURS = ('#1f5fa8', '#c8551b', '#2f7d4f', '#7b4ea3')
 
 
-def plot_metric(summary: Summary, path: str | Path, *, metric: str | None = None,
+def plot_metric(summary: Summary, path: str | Path, *, metrics: Sequence[str] | None = None,
                 axis: str = 'sparsity') -> Path:
-    """Draw a metric of every round against sparsity, with the dense net as a line.
+    """Draw metrics of every round against sparsity, each with the dense net as a line.
 
     Args:
         summary: At least one round.
         path: PNG, PDF or SVG to write.
-        metric: Name in the records; None takes the main one.
+        metrics: Names in the records, up to four; None takes the main ones.
         axis: 'sparsity' (of the scope) or 'network_sparsity'.
 
     Raises:
         ValueError: Unknown metric or axis; lists the known ones.
     """
     known = metric_names(summary)
-    metric = metric or main_metric(summary)
-    if metric not in known:
-        raise ValueError(f'metric={metric!r}: the records hold {", ".join(known) or "no metric"}')
+    metrics = metrics or main_metrics(summary)[:len(_COLOURS)]
+    if not metrics or len(metrics) > len(_COLOURS) or not set(metrics) <= set(known):
+        raise ValueError(f'metrics={list(metrics)}: give up to {len(_COLOURS)} of those that the records hold: '
+                         f'{", ".join(known) or "none"}')
     if axis not in ('sparsity', 'network_sparsity'):
         raise ValueError(f'axis={axis!r}: allowed are sparsity, network_sparsity')
     x = [100 * r[axis] for r in summary.rounds]
-    y = [r['metrics'].get(metric, math.nan) for r in summary.rounds]
     figure, axes = plt.subplots(figsize=(6.4, 3.8), layout='constrained')
-    axes.axhline(y[0], color=_GREY, linestyle='--', linewidth=1.2, label=f'dense ({y[0]:.3f})')
-    axes.plot(x, y, marker='o', color=_BLUE, label='ticket, rewound and trained')
-    for number, point in enumerate(zip(x, y)):
-        if number:
-            axes.annotate(f'{point[1]:.3f}', point, textcoords='offset points', xytext=(0, 8),
-                          ha='center', fontsize=9, color=_BLUE)
+    for i, (metric, colour) in enumerate(zip(metrics, _COLOURS)):
+        _curve(axes, x, [r['metrics'].get(metric, math.nan) for r in summary.rounds],
+               metric.rpartition('/')[2], colour, above=i % 2 == 0)
     axes.set_xlabel(f'sparsity of the {"scope" if axis == "sparsity" else "whole network"} (%)')
-    axes.set_ylabel(metric.rpartition('/')[2])
+    axes.set_ylabel(metrics[0].rpartition('/')[2] if len(metrics) == 1 else 'AP')
     axes.set_title(f'{Path(summary.config).stem}, {len(x) - 1} prunings', fontsize=10)
     axes.margins(y=0.25)
     axes.grid(alpha=0.25)
-    axes.legend(loc='best', frameon=False)
+    axes.legend(loc='best', frameon=False, fontsize=9, ncols=len(metrics))
     return _save(figure, path)
+
+
+def _curve(axes: Any, x: list[float], y: list[float], name: str, colour: str, *, above: bool) -> None:
+    axes.axhline(y[0], color=colour, linestyle='--', linewidth=1, alpha=0.7, label=f'dense ({y[0]:.3f})')
+    axes.plot(x, y, marker='o', color=colour, label=f'{name} of the ticket')
+    for point in list(zip(x, y))[1:]:
+        axes.annotate(f'{point[1]:.3f}', point, textcoords='offset points', ha='center', fontsize=9, color=colour,
+                      xytext=(0, 8 if above else -15))
 
 
 def plot_layers(summary: Summary, path: str | Path) -> Path:

@@ -21,7 +21,7 @@ def write_report(work_dir: str | Path) -> str:
     layout.report.mkdir(exist_ok=True)
     text = tables.to_text(summary)
     write_text(layout.report / 'table.txt', text + '\n')
-    if tables.main_metric(summary):
+    if tables.main_metrics(summary):
         figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
     if summary.rounds:
         figures.plot_layers(summary, layout.report / 'density_per_layer.png')

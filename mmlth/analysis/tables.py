@@ -7,14 +7,14 @@ from typing import Any
 from mmlth.core.records import Summary
 
 
-def main_metric(summary: Summary) -> str | None:
-    """Return the name of the metric that stands for a run: the first that ends in 'mAP'.
+def main_metrics(summary: Summary) -> list[str]:
+    """Return the metrics that stand for a run, one a task: those that end in 'mAP'.
 
-    Falls back to the first metric (a classifier's accuracy, say), and to None where no round has
+    Falls back to the first metric (a classifier's accuracy, say), and to none where no round has
     any: MMDet's evaluators return none for a model that detects nothing.
     """
     names = metric_names(summary)
-    return next((name for name in names if name.endswith('mAP')), names[0] if names else None)
+    return [name for name in names if name.endswith('mAP')] or names[:1]
 
 
 def metric_names(summary: Summary) -> list[str]:
@@ -23,13 +23,16 @@ def metric_names(summary: Summary) -> list[str]:
 
 
 def rows(summary: Summary) -> list[dict[str, Any]]:
-    """Return one flat dict per round: sparsities, change against dense, seconds, all metrics."""
-    metric = main_metric(summary)
-    values = [record['metrics'].get(metric, math.nan) for record in summary.rounds]
+    """Return one flat dict per round: sparsities, seconds, all metrics, changes of the main ones against dense."""
     return [dict(round=record['round'], sparsity=record['sparsity'],
-                 network_sparsity=record['network_sparsity'], change_against_dense=value - values[0],
-                 seconds=record['seconds'], **record['metrics'])
-            for record, value in zip(summary.rounds, values)]
+                 network_sparsity=record['network_sparsity'], seconds=record['seconds'],
+                 **{f'{name}_change': _value(record, name) - _value(summary.rounds[0], name)
+                    for name in main_metrics(summary)}, **record['metrics'])
+            for record in summary.rounds]
+
+
+def _value(record: dict[str, Any], name: str) -> float:
+    return record['metrics'].get(name, math.nan)
 
 
 def to_csv(summary: Summary) -> str:
@@ -50,16 +53,22 @@ def to_text(summary: Summary) -> str:
     """
     if not summary.rounds:
         return 'no round is finished yet'
-    main = main_metric(summary)
-    names = [main] if main else []
-    names += [n for n in metric_names(summary) if n != main and 'precision' not in n][:6]
-    table = [['round', 'sparsity', 'network', *(n.rpartition('/')[2] for n in names), 'vs dense', 'seconds']]
+    mains = main_metrics(summary)
+    parts = [n for n in metric_names(summary) if n not in mains and 'precision' not in n]
+    parts = parts[:max(0, 7 - 2 * len(mains))]
+    table = [['round', 'sparsity', 'network', *(cell for n in mains for cell in (_short(n), 'vs dense')),
+              *map(_short, parts), 'seconds']]
     for row in rows(summary):
         table.append([str(row['round']), f'{100 * row["sparsity"]:.2f}%',
-                      f'{100 * row["network_sparsity"]:.2f}%', *(_number(row.get(n)) for n in names),
-                      _number(row['change_against_dense'], '+'), f'{row["seconds"]:.0f}'])
+                      f'{100 * row["network_sparsity"]:.2f}%',
+                      *(cell for n in mains for cell in (_number(row.get(n)), _number(row[f'{n}_change'], '+'))),
+                      *(_number(row.get(n)) for n in parts), f'{row["seconds"]:.0f}'])
     widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
     return '\n'.join('  '.join(f'{cell:>{w}}' for cell, w in zip(line, widths)) for line in table)
+
+
+def _short(metric: str) -> str:
+    return metric.rpartition('/')[2]
 
 
 def _number(value: float | None, sign: str = '') -> str:

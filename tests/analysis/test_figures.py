@@ -29,7 +29,7 @@ def assert_drawn(path):
 
 @pytest.mark.parametrize('given, kwargs', [
     pytest.param(FULL, {}, id='main metric'),
-    pytest.param(FULL, dict(metric='coco/bbox_mAP_50', axis='network_sparsity'), id='chosen'),
+    pytest.param(FULL, dict(metrics=['coco/bbox_mAP_50', 'coco/bbox_mAP'], axis='network_sparsity'), id='two chosen'),
     pytest.param(summary(0.5), {}, id='one round'),
     pytest.param(summary(None, 0.6, 0.4), {}, id='no metric in the dense round'),
     pytest.param(summary(0.5, None, 0.4), {}, id='no metric in a pruned round'),
@@ -61,9 +61,10 @@ def test_the_suffix_chooses_the_format(tmp_path, suffix, start):
 
 
 @pytest.mark.parametrize('given, kwargs, message', [
-    pytest.param(FULL, dict(metric='mAP'),
-                 "metric='mAP': the records hold coco/bbox_mAP, coco/bbox_mAP_50", id='metric'),
-    pytest.param(summary(None), dict(metric='mAP'), 'hold no metric', id='no metric at all'),
+    pytest.param(FULL, dict(metrics=['mAP']),
+                 r"metrics=\['mAP'\]: .* the records hold: coco/bbox_mAP, coco/bbox_mAP_50", id='metric'),
+    pytest.param(summary(None), dict(metrics=['mAP']), 'hold: none', id='no metric at all'),
+    pytest.param(FULL, dict(metrics=5 * ['coco/bbox_mAP']), 'up to 4', id='more than there are colours'),
     pytest.param(FULL, dict(axis='density'),
                  "axis='density': allowed are sparsity, network_sparsity", id='axis'),
 ])

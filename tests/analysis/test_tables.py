@@ -28,14 +28,14 @@ def cells(text):
 
 
 @pytest.mark.parametrize('metrics, expected', [
-    pytest.param(['coco/bbox_precision', 'coco/bbox_mAP', 'coco/segm_mAP'], 'coco/bbox_mAP',
-                 id='first mAP'),
-    pytest.param(['coco/bbox_mAP_50', 'pascal_voc/mAP'], 'pascal_voc/mAP', id='mAP_50 is not mAP'),
-    pytest.param(['accuracy/top1', 'accuracy/top5'], 'accuracy/top1', id='a classifier'),
-    pytest.param([], None, id='no metric'),
+    pytest.param(['coco/bbox_precision', 'coco/bbox_mAP', 'coco/segm_mAP'],
+                 ['coco/bbox_mAP', 'coco/segm_mAP'], id='one a task'),
+    pytest.param(['coco/bbox_mAP_50', 'pascal_voc/mAP'], ['pascal_voc/mAP'], id='mAP_50 is not mAP'),
+    pytest.param(['accuracy/top1', 'accuracy/top5'], ['accuracy/top1'], id='a classifier'),
+    pytest.param([], [], id='no metric'),
 ])
-def test_main_metric(metrics, expected):
-    assert tables.main_metric(summary(dict.fromkeys(metrics, 0.5))) == expected
+def test_main_metrics(metrics, expected):
+    assert tables.main_metrics(summary(dict.fromkeys(metrics, 0.5))) == expected
 
 
 def test_metric_names_are_those_of_all_rounds_in_the_order_of_the_evaluator():
@@ -44,22 +44,27 @@ def test_metric_names_are_those_of_all_rounds_in_the_order_of_the_evaluator():
 
 def test_rows_hold_the_change_against_dense():
     first, second = tables.rows(FULL)
-    assert (first['change_against_dense'], second['change_against_dense']) == (0, -0.25)
-    assert second == {**PRUNED, 'change_against_dense': -0.25, 'coco/bbox_mAP': 0.25,
+    assert (first['coco/bbox_mAP_change'], second['coco/bbox_mAP_change']) == (0, -0.25)
+    assert second == {**PRUNED, 'coco/bbox_mAP_change': -0.25, 'coco/bbox_mAP': 0.25,
                       'coco/bbox_mAP_50': 0.5}
 
 
 def test_text():
     assert cells(tables.to_text(FULL)) == [
-        ['round', 'sparsity', 'network', 'bbox_mAP', 'bbox_mAP_50', 'vs', 'dense', 'seconds'],
-        ['0', '0.00%', '0.00%', '0.500', '0.750', '+0.000', '60'],
-        ['1', '50.00%', '25.00%', '0.250', '0.500', '-0.250', '30']]
+        ['round', 'sparsity', 'network', 'bbox_mAP', 'vs', 'dense', 'bbox_mAP_50', 'seconds'],
+        ['0', '0.00%', '0.00%', '0.500', '+0.000', '0.750', '60'],
+        ['1', '50.00%', '25.00%', '0.250', '-0.250', '0.500', '30']]
+
+
+def test_text_of_two_tasks_has_both_and_their_changes():
+    both = summary({'coco/bbox_mAP': 0.5, 'coco/segm_mAP': 0.4}, {'coco/bbox_mAP': 0.25, 'coco/segm_mAP': 0.5})
+    assert cells(tables.to_text(both))[2] == ['1', '50.00%', '25.00%', '0.250', '-0.250', '0.500', '+0.100', '30']
 
 
 @pytest.mark.parametrize('given, dense, pruned', [
     pytest.param(DENSE_LACKS, ['-', '-'], ['0.250', '-'], id='the dense round has no metric'),
     pytest.param(PRUNED_LACKS, ['0.500', '+0.000'], ['-', '-'], id='the pruned round has no metric'),
-    pytest.param(NONE, ['-'], ['-'], id='no round has a metric'),
+    pytest.param(NONE, [], [], id='no round has a metric'),
 ])
 def test_missing_metrics_are_dashes(given, dense, pruned):
     lines = cells(tables.to_text(given))
