@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -11,6 +12,7 @@ from conftest import ROOT, data_options, run_mmdet, tool_env
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.checkpoints import load_checkpoint
 
+COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
 METRICS = dict(faster='bbox', mask='segm', keypoint='keypoints')
 
 
@@ -43,7 +45,8 @@ def test_records_hold_boxes_and_the_tasks_own_metric(job, task):
         assert {'coco/bbox_mAP', f'coco/{METRICS[task]}_mAP'} <= set(record['metrics'])
 
 
-def test_export_loads_strictly_into_a_plain_detector_and_scores_the_same(job, config, digit_scenes, run_tool, tmp_path):
+def test_export_loads_strictly_into_a_plain_detector_and_scores_the_same(job, config, digit_scenes, run_tool,
+                                                                         tmp_path):
     ticket = job / 'round_01' / 'ticket.safetensors'
     run_tool('export_ticket.py', ticket, tmp_path / 'plain.pth')
     from mmdet.registry import MODELS
@@ -62,3 +65,58 @@ def test_export_loads_strictly_into_a_plain_detector_and_scores_the_same(job, co
     (dumped, ) = (tmp_path / 'test').glob('*/*.json')
     by_mmdet = json.loads(dumped.read_text())
     assert {name: by_mmdet[name] for name in record['metrics']} == record['metrics']
+
+
+def test_inference_detector_returns_keypoints(job, task, config):
+    from mmdet.apis import inference_detector, init_detector
+    record = json.loads((job / 'round_01' / 'record.json').read_text())
+    model = init_detector(str(config), str(job / record['checkpoint']), device='cpu')
+    model.test_cfg.rcnn.score_thr = model.roi_head.test_cfg.score_thr = 0.0
+    found = inference_detector(model, np.random.default_rng(0).integers(0, 255, (160, 176, 3), np.uint8))
+    assert len(found.pred_instances) > 0
+    assert ('keypoints' in found.pred_instances) == (task == 'keypoint')
+    if task == 'keypoint':
+        assert found.pred_instances.keypoints.shape[1:] == (17, 3)
+
+
+def test_keypoints_train_on_two_ranks(digit_scenes, tmp_path):
+    config = ROOT / 'configs' / 'digit_scenes' / 'keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
+    done = subprocess.run(
+        ['bash', ROOT / 'tools' / 'dist_imp.sh', config, '2', '--work-dir', tmp_path / 'imp', '--rounds', '1',
+         '--cfg-options', *data_options(digit_scenes), 'train_dataloader.batch_size=2'],
+        cwd=ROOT, env={**tool_env(), 'PORT': '29533'}, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
+    assert len(rounds) == 2 and all('coco/keypoints_mAP' in r['metrics'] for r in rounds)
+
+
+def test_voc_config_runs_on_the_voc_form(run_tool, digit_scenes, tmp_path):
+    # Of VOC's 20 classes the scenes hold people.
+    run_tool('imp_train.py', ROOT / 'configs' / 'faster_rcnn' / 'faster-rcnn_r18_fpn_1x_voc07.py', '--work-dir',
+             tmp_path / 'imp', '--data-root', digit_scenes, '--rewind', 'init', '--cfg-options',
+             'model.backbone.init_cfg=None', 'model.backbone.base_channels=8', 'train_cfg.max_epochs=1',
+             'model.neck.in_channels=[8,16,32,64]', 'train_dataloader.num_workers=0',
+             'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
+             'val_dataloader.persistent_workers=False', 'train_dataloader.dataset.times=1',
+             'train_dataloader.dataset.dataset.datasets.0.pipeline.2.scale=(128,128)',
+             'val_dataloader.dataset.pipeline.1.scale=(128,128)')
+    rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
+    assert [round(r['sparsity'], 4) for r in rounds] == [0, 0.8]
+    assert all('pascal_voc/mAP' in r['metrics'] for r in rounds)
+
+
+@pytest.mark.skipif(not COCO.exists(), reason='the real COCO sample is not here')
+def test_mask_rcnn_r18_runs_two_rounds_on_real_coco_images(run_tool, tmp_path):
+    val = f'{COCO}/annotations/instances_val.json'
+    run_tool('imp_train.py', ROOT / 'configs' / 'mask_rcnn' / 'mask-rcnn_r18_fpn_1x_coco.py', '--work-dir',
+             tmp_path / 'imp', '--rewind', '1', '--cfg-options', 'model.backbone.init_cfg=None',
+             'train_cfg.max_epochs=1', f'val_evaluator.ann_file={val}',
+             *(f'{part}_dataloader.{key}' for part in ('train', 'val') for key in (
+                 f'dataset.data_root={COCO}/', f'dataset.ann_file=annotations/instances_{part}.json',
+                 'dataset.data_prefix.img=images/', f'dataset.indices={4 if part == "train" else 2}',
+                 'num_workers=0', 'persistent_workers=False')),
+             'train_dataloader.dataset.pipeline.2.scale=(256,160)',
+             'val_dataloader.dataset.pipeline.1.scale=(256,160)')
+    rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
+    assert [r['steps'] for r in rounds] == [2, 2]
+    assert rounds[1]['network_sparsity'] == pytest.approx(0.784, abs=1e-3)
