@@ -49,8 +49,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument('--schedule', nargs='+', metavar='S',
                        help='geometric, linear, or the sparsities of all rounds, rising')
     group.add_argument('--scope', nargs='+', metavar='S', help='paper, all, backbone, or groups')
-    group.add_argument('--allocation', metavar='A', help='global, layerwise or erk')
-    group.add_argument('--rewind', metavar='K', help='init, or steps k: survivors go back to w_k')
+    group.add_argument('--allocation', metavar='A', help='global, normalized, layerwise, erk, or N:M such as 2:4')
+    group.add_argument('--rewind', metavar='K', help='init, steps k or epoch_K: survivors go back to w_k; lr, none, '
+                       'reinit: see below')
+    group.add_argument('--controls', nargs='+', metavar='C', help='random, shuffle, reinit, dense, reverse: trained '
+                       'beside the last ticket')
     group.add_argument('--seed', type=int, help='seed of every round')
     group = parser.add_argument_group("as in MMDet's tools/train.py")
     group.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -76,7 +79,8 @@ def read_flags(args: argparse.Namespace) -> dict:
                              'rising sparsities such as 0.5 0.8') from None
     rewind = int(args.rewind) if args.rewind and args.rewind.isdigit() else args.rewind
     return dict(target_sparsity=args.target_sparsity, rounds=args.rounds, schedule=schedule,
-                scope=one_or_many(args.scope), allocation=args.allocation, rewind=rewind, seed=args.seed)
+                scope=one_or_many(args.scope), allocation=args.allocation, rewind=rewind, controls=args.controls,
+                seed=args.seed)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -1,4 +1,5 @@
 """Figures of a summary: metric against sparsity, density per layer."""
+import itertools
 import math
 from pathlib import Path
 from typing import Any, Sequence
@@ -22,7 +23,7 @@ def plot_metric(summary: Summary, path: str | Path, *, metrics: Sequence[str] | 
     Args:
         summary: At least one round.
         path: PNG, PDF or SVG to write.
-        metrics: Names in the records, up to four; None takes the main ones.
+        metrics: Names in the records, up to four; None takes the main ones. Controls are open markers.
         axis: 'sparsity' (of the scope) or 'network_sparsity'.
 
     Raises:
@@ -40,6 +41,8 @@ def plot_metric(summary: Summary, path: str | Path, *, metrics: Sequence[str] | 
     for i, (metric, colour) in enumerate(zip(metrics, _COLOURS)):
         _curve(axes, x, [r['metrics'].get(metric, math.nan) for r in summary.rounds],
                metric.rpartition('/')[2], colour, above=i % 2 == 0)
+        for name, marker in zip(dict.fromkeys(r['control'] for r in summary.controls), itertools.cycle('sDv^P')):
+            _points(axes, [r for r in summary.controls if r['control'] == name], axis, metric, marker, colour)
     axes.set_xlabel(f'sparsity of the {"scope" if axis == "sparsity" else "whole network"} (%)')
     axes.set_ylabel(metrics[0].rpartition('/')[2] if len(metrics) == 1 else 'AP')
     axes.set_title(f'{Path(summary.config).stem}, {len(x) - 1} prunings', fontsize=10)
@@ -55,6 +58,12 @@ def _curve(axes: Any, x: list[float], y: list[float], name: str, colour: str, *,
     for point in list(zip(x, y))[1:]:
         axes.annotate(f'{point[1]:.3f}', point, textcoords='offset points', ha='center', fontsize=9, color=colour,
                       xytext=(0, 8 if above else -15))
+
+
+def _points(axes: Any, controls: list[dict], axis: str, metric: str, marker: str, colour: str) -> None:
+    axes.plot([100 * r[axis] for r in controls], [r['metrics'].get(metric, math.nan) for r in controls],
+              marker=marker, linestyle='', color='white', markeredgecolor=colour,
+              label=f'control: {controls[0]["control"]}')
 
 
 def plot_layers(summary: Summary, path: str | Path) -> Path:

@@ -23,12 +23,12 @@ def metric_names(summary: Summary) -> list[str]:
 
 
 def rows(summary: Summary) -> list[dict[str, Any]]:
-    """Return one flat dict per round: sparsities, seconds, all metrics, changes of the main ones against dense."""
-    return [dict(round=record['round'], sparsity=record['sparsity'],
+    """Return one flat dict per round, then per control: sparsities, seconds, all metrics, changes of the main ones against dense."""
+    return [dict(round=record['round'], control=record.get('control', ''), sparsity=record['sparsity'],
                  network_sparsity=record['network_sparsity'], seconds=record['seconds'],
                  **{f'{name}_change': _value(record, name) - _value(summary.rounds[0], name)
                     for name in main_metrics(summary)}, **record['metrics'])
-            for record in summary.rounds]
+            for record in [*summary.rounds, *summary.controls]]
 
 
 def _value(record: dict[str, Any], name: str) -> float:
@@ -56,10 +56,11 @@ def to_text(summary: Summary) -> str:
     mains = main_metrics(summary)
     parts = [n for n in metric_names(summary) if n not in mains and 'precision' not in n]
     parts = parts[:max(0, 7 - 2 * len(mains))]
-    table = [['round', 'sparsity', 'network', *(cell for n in mains for cell in (_short(n), 'vs dense')),
+    control = ['control'] if summary.controls else []
+    table = [['round', *control, 'sparsity', 'network', *(cell for n in mains for cell in (_short(n), 'vs dense')),
               *map(_short, parts), 'seconds']]
     for row in rows(summary):
-        table.append([str(row['round']), f'{100 * row["sparsity"]:.2f}%',
+        table.append([str(row['round']), *(row[c] or '-' for c in control), f'{100 * row["sparsity"]:.2f}%',
                       f'{100 * row["network_sparsity"]:.2f}%',
                       *(cell for n in mains for cell in (_number(row.get(n)), _number(row[f'{n}_change'], '+'))),
                       *(_number(row.get(n)) for n in parts), f'{row["seconds"]:.0f}'])

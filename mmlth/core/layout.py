@@ -34,6 +34,10 @@ class Layout:
         return self.work_dir / 'rewind.safetensors'
 
     @property
+    def state(self) -> Path:
+        return self.work_dir / 'rewind.pth'
+
+    @property
     def summary(self) -> Path:
         return self.work_dir / 'summary.json'
 
@@ -45,14 +49,19 @@ class Layout:
     def report(self) -> Path:
         return self.work_dir / 'report'
 
-    def round_dir(self, number: int) -> Path:
-        return self.work_dir / f'round_{number:02d}'
+    def round_dir(self, number: int, control: str = '') -> Path:
+        name = f'round_{number:02d}'
+        return self.work_dir / 'controls' / f'{name}_{control}' if control else self.work_dir / name
 
-    def ticket(self, number: int) -> Path:
-        return self.round_dir(number) / 'ticket.safetensors'
+    def ticket(self, number: int, control: str = '') -> Path:
+        return self.round_dir(number, control) / 'ticket.safetensors'
 
-    def record(self, number: int) -> Path:
-        return self.round_dir(number) / 'record.json'
+    def start(self, number: int, control: str = '') -> Path:
+        """Weights that a round starts from where they aren't those of ``rewind``."""
+        return self.round_dir(number, control) / 'start.safetensors'
+
+    def record(self, number: int, control: str = '') -> Path:
+        return self.round_dir(number, control) / 'record.json'
 
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the work directory, as records store it."""
@@ -60,6 +69,6 @@ class Layout:
 
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
-        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.summary,
-                 self.summary_csv, self.report, *sorted(self.work_dir.glob('round_[0-9]*'))]
+        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.state,
+                 self.summary, self.summary_csv, self.report, self.work_dir / 'controls', *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

@@ -7,6 +7,7 @@ from typing import Any
 from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
+_OPTIONAL = {'control', 'parent', 'controls'}  # younger than the first files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +27,11 @@ class RoundRecord:
         ticket: Ticket file with the masks that were trained, relative to the work directory.
         checkpoint: Trained checkpoint, relative to the work directory.
         layer_density: Kept share of every tensor of the scope.
-        policies: What happened to optimizer state, schedule, buffers and EMA at the rewind.
+        policies: What happened to weights, optimizer state, schedule, buffers and EMA at the rewind.
         digests: SHA-256 of the masks, of w_k (``rewind``), of the weights that the round started from
             (``start``, from round 1) and of those it ended with (``trained``).
+        control: What was trained in place of the round's ticket (:data:`mmlth.core.controls.CONTROLS`), or ''.
+        parent: Digest of the masks of the ticket that a control belongs to, else of the ticket before, or ''.
     """
 
     round: int
@@ -45,6 +48,8 @@ class RoundRecord:
     layer_density: dict[str, float]
     policies: dict[str, Any]
     digests: dict[str, str]
+    control: str = ''
+    parent: str = ''
     version: int = FORMAT_VERSION
 
 
@@ -56,12 +61,14 @@ class Summary:
         config: Path of the config that was given.
         settings: The checked settings of the job (``IMPConfig`` as a dict).
         rounds: One :class:`RoundRecord` as a dict per finished round, in order.
+        controls: The same for every finished control.
         seconds: Training and evaluation of all rounds together.
     """
 
     config: str
     settings: dict[str, Any]
     rounds: list[dict[str, Any]] = field(default_factory=list)
+    controls: list[dict[str, Any]] = field(default_factory=list)
     seconds: float = 0.0
     version: int = FORMAT_VERSION
 
@@ -92,7 +99,7 @@ def _load(kind: type, path: str | Path) -> Any:
         found = values.get('version') if isinstance(values, dict) else type(values).__name__
         raise ValueError(f'{path}: format version {found!r}, but this mmlth reads {FORMAT_VERSION}')
     names = {f.name for f in dataclasses.fields(kind)}
-    if set(values) != names:
-        raise ValueError(f'{path}: missing fields {sorted(names - set(values))}, '
-                         f'unknown fields {sorted(set(values) - names)}')
+    missing, unknown = names - set(values) - _OPTIONAL, set(values) - names
+    if missing or unknown:
+        raise ValueError(f'{path}: missing fields {sorted(missing)}, unknown fields {sorted(unknown)}')
     return kind(**values)

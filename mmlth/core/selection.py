@@ -4,20 +4,18 @@ Ties are broken by a fixed order (order of the tensors, then of the flattened po
 ones are kept), so the same scores give the same masks on every machine and rank.
 """
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Callable, Mapping
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from mmlth.core import patterns
 from mmlth.core.masks import Masks, check_same_tensors, count_kept, size
+from mmlth.core.ranking import top
 
 logger = logging.getLogger(__name__)
-
-_SAMPLE = 1 << 18  # scores that bracket the threshold; fewer than twice as many are sorted whole
-_BLOCK = 1 << 18  # scores looked at in one go, so that temporaries stay in the cache
-_Flat = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> flat scores, flat mask
 
 
 def globally(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: float,
@@ -42,15 +40,36 @@ def globally(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density:
     {'a': [True, True], 'b': [True, False]}
     """
     total = round(density * size(masks))
-    chosen = _top(scores, masks, total)
+    chosen = top(scores, masks, total)
     floor = _floor(masks, min_kept)
     raised = dict(scores)
     while short := [name for name, m in chosen.items() if count_kept(m) < floor[name]]:
         for name in short:
             _warn(name, floor[name], density)
             raised[name] = _raise_best(scores[name], masks[name], floor[name])
-        chosen = _top(raised, masks, total, finite=False)
+        chosen = top(raised, masks, total, finite=False)
     return chosen
+
+
+def normalized(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: float,
+               min_kept: int = 0) -> Masks:
+    """Keep the highest of score / L2 norm of the scores of the tensor's kept weights, over all tensors.
+
+    Then the scale of a tensor's weights doesn't matter, as between fresh heads and pretrained
+    convolutions, but its size does: the squares sum to 1 in each tensor, so the many of a large one
+    are small. Within a tensor the ranking is that of the scores. They keep their sign, so that a
+    negative score stays low. A tensor whose kept scores are all zero stays at zero. See
+    :func:`globally` for arguments and errors.
+
+    >>> scores = {'large': torch.tensor([30., 40.]), 'small': torch.tensor([4., 3.])}  # norms 50 and 5
+    >>> old = {'large': torch.tensor([True, True]), 'small': torch.tensor([True, True])}
+    >>> {k: v.tolist() for k, v in normalized(scores, old, 0.5).items()}
+    {'large': [False, True], 'small': [True, False]}
+    """
+    shares = {name: s.float() / (_norm(s, masks[name]) or 1.0) for name, s in scores.items()}
+    counts = {name: count_kept(m) for name, m in globally(shares, masks, density, min_kept).items()}
+    # Rounded quotients may tie where scores don't, so each tensor's own are ranked once more.
+    return _top_of_each(scores, masks, counts)
 
 
 def layerwise(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: float,
@@ -90,7 +109,15 @@ def erk_densities(masks: Mapping[str, Tensor], density: float) -> dict[str, floa
     return {name: 1.0 if name in whole else scale * raw[name] for name in masks}
 
 
-ALLOCATIONS: dict[str, Callable[..., Masks]] = {'global': globally, 'layerwise': layerwise, 'erk': erk}
+ALLOCATIONS: dict[str, Callable[..., Masks]] = {
+    'global': globally, 'normalized': normalized, 'layerwise': layerwise, 'erk': erk}
+
+
+def check_allocation(name: str) -> None:
+    """Raise ValueError, with all that is allowed, unless this is a name in ALLOCATIONS or a pattern N:M."""
+    if name not in tuple(ALLOCATIONS) and patterns.parse(name) is None:
+        raise ValueError(f'allocation={name!r}: allowed are {", ".join(ALLOCATIONS)}, or a pattern N:M with '
+                         f'0 < N < M <= {patterns.MOST}, such as "2:4"')
 
 
 def select(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: float, *,
@@ -101,17 +128,20 @@ def select(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: f
         scores: name -> float tensor, finite, higher = kept.
         masks: Old masks of the same names and shapes.
         density: Kept share of all weights of the masks, in (0, 1].
-        allocation: Name in :data:`ALLOCATIONS`.
+        allocation: Name in :data:`ALLOCATIONS`, or a pattern such as '2:4' (:mod:`mmlth.core.patterns`).
         min_kept: Weights that every tensor keeps at least (0 lets a layer go empty). A tensor
             that would keep fewer keeps its ``min_kept`` best and a warning names it; the total
-            count stays exact.
+            count stays exact. With a pattern, whose counts are fixed, it is an error.
+
+    Returns:
+        Masks that keep exactly ``round(density * size)`` weights, a subset of ``masks``.
 
     Raises:
         ValueError: The minimum can't be met at this density, names or shapes differ, scores are
-            not finite, the density rises or isn't in (0, 1], or the allocation is unknown.
+            not finite, the density rises or isn't in (0, 1], or the allocation is unknown or a
+            pattern that density, shapes or old masks don't allow.
     """
-    if allocation not in ALLOCATIONS:
-        raise ValueError(f'allocation={allocation!r}: allowed are {", ".join(ALLOCATIONS)}')
+    check_allocation(allocation)
     if not 0 < density <= 1:
         raise ValueError(f'density={density!r} must be in (0, 1]')
     check_same_tensors(scores, masks, 'scores', 'masks')
@@ -119,7 +149,8 @@ def select(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], density: f
         raise ValueError(f'min_kept={min_kept} in each of {len(masks)} tensors exceeds the '
                          f'{round(density * size(masks))} weights kept at density {density:.4g}: '
                          'lower min_kept or the target sparsity')
-    return ALLOCATIONS[allocation](scores, masks, density, min_kept)
+    rank = ALLOCATIONS.get(allocation) or partial(patterns.best_of_groups, allocation)
+    return rank(scores, masks, density, min_kept)
 
 
 def _floor(masks: Mapping[str, Tensor], min_kept: int) -> dict[str, int]:
@@ -151,8 +182,18 @@ def _per_layer(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor],
             _warn(name, floor[name], density)
     counts = {name: max(floor[name], min(int(exact[name]), alive[name])) for name in masks}
     counts = _settle(counts, exact, floor, alive, total)
-    return {name: _top({name: scores[name]}, {name: m}, counts[name])[name]
-            for name, m in masks.items()}
+    return _top_of_each(scores, masks, counts)
+
+
+def _top_of_each(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor],
+                 counts: Mapping[str, int]) -> Masks:
+    return {name: top({name: scores[name]}, {name: m}, counts[name])[name] for name, m in masks.items()}
+
+
+def _norm(scores: Tensor, mask: Tensor) -> float:
+    """Return the L2 norm of the scores of kept weights; summed in float64, in one order on every machine."""
+    alive = torch.where(mask, scores.float(), 0).reshape(-1).numpy()
+    return float(np.sqrt(np.einsum('i,i', alive, alive, dtype=np.float64)))
 
 
 def _settle(counts: dict[str, int], exact: Mapping[str, float], low: Mapping[str, int],
@@ -171,82 +212,3 @@ def _settle(counts: dict[str, int], exact: Mapping[str, float], low: Mapping[str
             room = high[name] - counts[name] if sign > 0 else counts[name] - low[name]
             counts[name] += sign * min(step, room)
     return counts
-
-
-def _top(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], count: int, *,
-         finite: bool = True) -> Masks:
-    """Keep exactly the ``count`` highest scores among the kept weights of ``masks``.
-
-    A sample brackets the threshold; one pass keeps all above the bracket and collects the few
-    inside, of which an exact partial sort takes the best. A bracket that missed is widened.
-    """
-    if count == 0:
-        return {name: torch.zeros_like(m) for name, m in masks.items()}
-    flat = {n: (scores[n].float().reshape(-1).numpy(), m.reshape(-1).numpy()) for n, m in masks.items()}
-    for width in (3, 30, np.inf):
-        low, high = _bracket(flat, count, width)
-        chosen, above, inside = _scan(flat, low, high, finite)
-        missing = count - above
-        if 0 <= missing <= sum(len(values) for _, values in inside.values()):
-            break
-    else:
-        raise ValueError(f'{count} of {size(masks)} weights cannot be kept: the old masks keep fewer and '
-                         'a pruned weight never comes back. Densities must fall from round to round')
-    _keep_best(chosen, inside, missing)
-    return {name: torch.from_numpy(chosen[name]).reshape(m.shape) for name, m in masks.items()}
-
-
-def _bracket(flat: _Flat, count: int, width: float) -> tuple[float, float]:
-    """Return scores between which the ``count``-th highest lies, ``width`` deviations wide."""
-    stride = sum(len(s) for s, _ in flat.values()) // _SAMPLE
-    if stride < 2 or width == np.inf:
-        return -np.inf, np.inf
-    sample = np.concatenate([s[::stride][m[::stride]] for s, m in flat.values()])
-    alive = sum(np.count_nonzero(m) for _, m in flat.values())
-    rank, spread = len(sample) * (1 - count / max(1, alive)), width * len(sample)**0.5
-    ranks = [int(rank - spread), int(rank + spread)]
-    inner = [r for r in ranks if 0 <= r < len(sample)]
-    ordered = np.partition(sample, inner) if inner else sample
-    return (ordered[ranks[0]] if ranks[0] in inner else -np.inf,
-            ordered[ranks[1]] if ranks[1] in inner else np.inf)
-
-
-def _scan(flat: _Flat, low: float, high: float, finite: bool) -> tuple[dict, int, dict]:
-    """Return masks of all above ``high``, their number, and (positions, scores) in [low, high]."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:  # numpy lets go of the interpreter
-        found = dict(zip(flat, pool.map(lambda name: _scan_one(name, *flat[name], low, high, finite), flat)))
-    chosen = {name: over for name, (over, _) in found.items()}
-    inside = {name: (at, flat[name][0][at]) for name, (_, at) in found.items()}
-    return chosen, sum(np.count_nonzero(over) for over in chosen.values()), inside
-
-
-def _scan_one(name: str, scores: np.ndarray, alive: np.ndarray, low: float, high: float,
-              finite: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mask of all above ``high`` and the positions of those in [low, high]."""
-    chosen, inside = np.empty(len(scores), bool), []
-    for start in range(0, len(scores), _BLOCK):
-        part, mask = scores[start:start + _BLOCK], alive[start:start + _BLOCK]
-        # NaN and infinity show in a sum; what is pruned already may hold them.
-        if finite and not np.isfinite(part.sum()) and not np.isfinite(part[mask]).all():
-            raise ValueError(f'scores of {name!r} are NaN or infinite')
-        over, enough = np.greater(part, high, out=chosen[start:start + _BLOCK]), part >= low
-        if not mask.all():
-            over &= mask
-            enough &= mask
-        inside.append(start + np.flatnonzero(np.logical_xor(enough, over, out=enough)))
-    return chosen, np.concatenate(inside)
-
-
-def _keep_best(chosen: dict[str, np.ndarray], inside: dict, count: int) -> None:
-    """Add the ``count`` best of those inside to the masks; of equal ones the first."""
-    if count == 0:
-        return
-    values = np.concatenate([v for _, v in inside.values()])
-    threshold = np.partition(values, len(values) - count)[len(values) - count]
-    kept_ones = values > threshold
-    ties = np.flatnonzero(values == threshold)
-    kept_ones[ties[:count - np.count_nonzero(kept_ones)]] = True
-    start = 0
-    for name, (positions, own) in inside.items():
-        chosen[name][positions[kept_ones[start:start + len(own)]]] = True
-        start += len(own)

@@ -133,6 +133,11 @@ def weights_digest(path: str | Path) -> str:
     return _header(path, WEIGHTS_FORMAT)['digest']
 
 
+def weights_step(path: str | Path) -> int:
+    """Return k, the optimizer steps after which a weights file was captured."""
+    return _header(path, WEIGHTS_FORMAT)['step']
+
+
 def load_rewind_weights(ticket: Ticket, path: str | Path) -> Weights:
     """Read the w_k that belongs to the ticket stored at ``path``; raises like load_weights."""
     file = Path(path).parent / ticket.rewind_file
@@ -214,4 +219,4 @@ def _sha256(text: str) -> str:
 
 
 __all__ = ['Ticket', 'TicketError', 'save_ticket', 'load_ticket', 'save_weights', 'load_weights',
-           'load_rewind_weights', 'weights_digest', 'check_weights']
+           'load_rewind_weights', 'weights_digest', 'weights_step', 'check_weights']

@@ -3,10 +3,13 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Mapping
 
-from mmlth.core.criteria import CRITERIA
+from mmlth.core.controls import CONTROLS
+from mmlth.core.criteria import check_criterion
+from mmlth.core.patterns import check_pattern
+from mmlth.core.rewind import check_rewind
 from mmlth.core.schedules import SCHEDULES, explicit
 from mmlth.core.scope import FROZEN_POLICIES, check_scope
-from mmlth.core.selection import ALLOCATIONS
+from mmlth.core.selection import check_allocation
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -39,12 +42,25 @@ class IMPConfig:
     exclude: tuple[str, ...] = _setting((), 'regular expressions of tensor names that leave the scope')
     frozen: str = _setting(
         'prune', 'frozen tensors of the scope: "prune" (the paper) or "keep" them out of it')
-    criterion: str = _setting('magnitude', 'score of a weight, higher is kept: "magnitude" or "random"')
+    criterion: str = _setting(
+        'magnitude', 'score of a weight, higher is kept: "magnitude", "initial_magnitude", '
+        '"magnitude_increase", "random", or a function of yours (mmlth.core.criteria.register)')
     allocation: str = _setting(
-        'global', 'ranking: "global" over the scope, "layerwise" (same share everywhere), or "erk"')
+        'global', 'ranking: "global" over the scope, "normalized" (each layer divided by its norm), '
+        '"layerwise" (same share everywhere), "erk", or "N:M" such as "2:4" (N of every M inputs)')
     min_kept: int = _setting(1, 'weights that every tensor keeps at least, against layer collapse')
     rewind: str | int = _setting(
-        'init', 'where survivors are set back to: "init" (w_0) or a number of steps k (w_k)')
+        'init', 'what survivors start from: "init" (w_0), a number of steps k or "epoch_K" (w_k), "lr" (their '
+        'trained weights, learning rate from the start), "none" (trained weights, last learning rate), or '
+        '"reinit" (newly drawn, a control)')
+    optimizer: str = _setting(
+        'fresh', 'optimizer state of a round: "fresh", or "rewound" to that of step k')
+    lr_schedule: str = _setting(
+        'restart', 'learning rates of a round: "restart" at step 0 (the paper) or "continue" from step k')
+    controls: tuple[str, ...] = _setting(
+        (), 'what to train beside the tickets: "random" mask, layer-matched "shuffle", "reinit", "dense" (rewound, '
+        'nothing pruned), "reverse" mask')
+    control_rounds: tuple[int, ...] = _setting((), 'rounds that get controls; () is the last')
     seed: int = _setting(0, 'seed of every round: initial weights, data order, augmentation')
     max_keep_ckpts: int = _setting(
         2, 'checkpoints kept per round where the config sets no limit of its own; at least 2, so '
@@ -54,27 +70,23 @@ class IMPConfig:
         'alone and loader processes start anew each epoch')
 
     def __post_init__(self) -> None:
-        for name in ('schedule', 'scope', 'include', 'exclude'):
+        for name in ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds'):
             value = getattr(self, name)
-            if isinstance(value, str) and name in ('include', 'exclude'):
+            if isinstance(value, (str, int)) and name not in ('schedule', 'scope'):
                 value = (value, )
             if not isinstance(value, (str, list, tuple)):
                 raise ValueError(f'{name}={value!r} must be a text or a list')
             object.__setattr__(self, name, value if isinstance(value, str) else tuple(value))
         self._check_names()
         self._check_numbers()
-        self.densities()
+        check_pattern(self.allocation, self.densities(), {})
+        self._check_controls()
 
     def densities(self) -> tuple[float, ...]:
         """Return the planned density of every round, from 1.0 down."""
         if isinstance(self.schedule, str):
             return SCHEDULES[self.schedule](self.target_sparsity, self.rounds)
         return explicit(self.schedule)
-
-    @property
-    def rewind_step(self) -> int:
-        """k: optimizer steps before the weights that survivors are set back to."""
-        return 0 if self.rewind == 'init' else int(self.rewind)
 
     @classmethod
     def from_dicts(cls, block: Mapping[str, Any], flags: Mapping[str, Any] | None = None) -> 'IMPConfig':
@@ -108,13 +120,34 @@ class IMPConfig:
 
     def _check_names(self) -> None:
         check_scope(self.scope)
-        legal = dict(criterion=CRITERIA, allocation=ALLOCATIONS, frozen=FROZEN_POLICIES)
+        check_criterion(self.criterion)
+        check_allocation(self.allocation)
+        check_rewind(self.rewind, self.optimizer, self.lr_schedule)
+        legal = dict(frozen=FROZEN_POLICIES)
         if isinstance(self.schedule, str):
             legal['schedule'] = SCHEDULES
         for name, allowed in legal.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f'{name}={getattr(self, name)!r}: allowed are {", ".join(allowed)}'
                                  + (' or a list of sparsities' if name == 'schedule' else ''))
+
+    def _check_controls(self) -> None:
+        unknown = [name for name in self.controls if name not in CONTROLS]
+        if unknown:
+            raise ValueError(f'controls={unknown}: allowed are {", ".join(CONTROLS)}')
+        last = len(self.densities()) - 1
+        if any(not isinstance(n, int) or not 0 < n <= last for n in self.control_rounds):
+            raise ValueError(f'control_rounds={self.control_rounds}: allowed are rounds 1 to {last}')
+
+    def trainings(self) -> tuple[tuple[int, str], ...]:
+        """List (round, control) of every training of the job in order; control is '' for a ticket.
+
+        A dense control is the same for every round and trained once, for the first that asks for one.
+        """
+        rounds = [(number, '') for number in range(len(self.densities()))]
+        wanted = self.control_rounds or (len(rounds) - 1, )
+        return (*rounds, *((number, name) for number in wanted for name in self.controls
+                           if name != 'dense' or number == wanted[0]))
 
     def _check_numbers(self) -> None:
         for name, least in dict(min_kept=0, seed=0, max_keep_ckpts=2).items():
@@ -123,6 +156,3 @@ class IMPConfig:
                 raise ValueError(f'{name}={value!r} must be a whole number, at least {least}')
         if not isinstance(self.target_sparsity, (int, float)):
             raise ValueError(f'target_sparsity={self.target_sparsity!r} must be a number in (0, 1)')
-        if self.rewind != 'init' and (not isinstance(self.rewind, int) or self.rewind < 0):
-            raise ValueError(f'rewind={self.rewind!r}: allowed are "init" or a number of steps, at '
-                             'least 0')

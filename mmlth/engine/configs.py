@@ -9,6 +9,8 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import init_dist, is_distributed
 
 from mmlth.core.layout import Layout
+from mmlth.core.rewind import capture_point
+from mmlth.core.ticket import weights_step
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
 
@@ -80,7 +82,7 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.loss_scale = 'dynamic'
 
 
-def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int) -> Config:
+def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, control: str = '') -> Config:
     """Return the config of one round: an ordinary training that MMDet's own tools could run.
 
     Args:
@@ -88,6 +90,7 @@ def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int) 
         settings: Of the job.
         layout: Files of the job.
         number: Round, 0 = dense.
+        control: Name of the control that is trained in place of the round's ticket, or ''.
 
     Returns:
         A copy with its own work directory, experiment and visualizer name, seed, the hooks of the
@@ -95,18 +98,22 @@ def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int) 
     """
     cfg = copy.deepcopy(cfg)
     cfg.pop('imp', None)
-    name = f'{Path(cfg.filename).stem if cfg.filename else "imp"}_round_{number:02d}'
-    cfg.work_dir = str(layout.round_dir(number))
+    folder = layout.round_dir(number, control)
+    name = f'{Path(cfg.filename).stem if cfg.filename else "imp"}_{folder.name}'
+    cfg.work_dir = str(folder)
     cfg.experiment_name = name
     if cfg.get('visualizer'):  # one name would give every round the first one's visualizer
         cfg.visualizer.name = name
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': settings.seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, layout, number)]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, layout, number, control)]
     _keep_checkpoints(cfg, settings)
     if settings.exact_resume:
         cfg.train_dataloader.persistent_workers = False
-    checkpoint = latest_checkpoint(cfg.work_dir)
+    if number > 0 and settings.rewind == 'none':
+        cfg.param_scheduler = None  # TicketHook holds the last learning rate
+    checkpoint = latest_checkpoint(cfg.work_dir) or (
+        layout.state if number > 0 and settings.lr_schedule == 'continue' else None)
     cfg.resume = checkpoint is not None
     if checkpoint:
         cfg.load_from = str(checkpoint)
@@ -147,12 +154,27 @@ def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
     return {**(imports or {}), 'imports': [*names, *(['mmlth'] if 'mmlth' not in names else [])]}
 
 
-def _hooks(settings: IMPConfig, layout: Layout, number: int) -> list[dict[str, Any]]:
+def start_step(settings: IMPConfig, layout: Layout, number: int) -> int:
+    """Return the step at which a round begins: k if its schedule continues there, else 0."""
+    return weights_step(layout.rewind) if number > 0 and settings.lr_schedule == 'continue' else 0
+
+
+def _hooks(settings: IMPConfig, layout: Layout, number: int, control: str) -> list[dict[str, Any]]:
     hooks: list[dict[str, Any]] = []
+    needs_state = 'rewound' == settings.optimizer or 'continue' == settings.lr_schedule
     if number == 0:
-        hooks.append(dict(type='CaptureHook', path=str(layout.rewind), step=settings.rewind_step))
+        point = capture_point(settings.rewind)
+        hooks.append(dict(type='CaptureHook', path=str(layout.rewind), **point))
+        if needs_state:
+            hooks.append(dict(type='CaptureStateHook', path=str(layout.state), **point))
     else:
-        hooks.append(dict(type='TicketHook', ticket=str(layout.ticket(number))))
+        policy: dict[str, Any] = {}
+        if needs_state:
+            policy = dict(state=str(layout.state), optimizer=settings.optimizer,
+                          start_step=start_step(settings, layout, number))
+        elif settings.rewind == 'none':
+            policy = dict(learning_rates=str(latest_checkpoint(layout.round_dir(number - 1))))
+        hooks.append(dict(type='TicketHook', ticket=str(layout.ticket(number, control)), **policy))
     if settings.exact_resume:
         hooks.append(dict(type='StepSeedHook'))
     return hooks

@@ -1,4 +1,5 @@
 """Iterative magnitude pruning on one screen: train, rank, prune, rewind, repeat."""
+import os
 from pathlib import Path
 from typing import Any
 
@@ -6,17 +7,20 @@ from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.logging import print_log
 
-from mmlth.core import criteria, records, scope, selection
+from mmlth.core import controls, criteria, records, scope, selection
 from mmlth.core.files import write_json, write_text
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, count_kept, dense_masks, digest, kept
 from mmlth.core.records import RoundRecord, Summary
-from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, weights_digest
+from mmlth.core.seeds import derive_seed
+from mmlth.core.ticket import (Ticket, load_rewind_weights, load_ticket, load_weights, save_ticket,
+                               save_weights, weights_digest, weights_step)
 from mmlth.engine import preflight, workdir
 from mmlth.engine.checkpoints import latest_checkpoint, load_state, steps_of
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import round_config, start_launcher
+from mmlth.engine.configs import round_config, start_launcher, start_step
 from mmlth.engine.hooks import ProgressHook
+from mmlth.engine.rewind import reinitialised
 from mmlth.engine.training import train_round
 from mmlth.version import __version__
 
@@ -57,13 +61,13 @@ class IMPRunner:
         plan = self.preflight(overwrite=overwrite)
         if self.rank == 0:
             print_log(plan.format())
-        for number, density in enumerate(self.settings.densities()):
-            if self.layout.record(number).exists():
+        for number, control in self.settings.trainings():
+            if self.layout.record(number, control).exists():
                 continue
             if number > 0:
-                self.make_ticket(number, density)
-            progress = self.train(number)
-            self.record(number, progress)
+                self.make_ticket(number, control)
+            progress = self.train(number, control)
+            self.record(number, control, progress)
         return self.summarise()
 
     def preflight(self, *, dry_run: bool = False, overwrite: bool = False) -> preflight.Preflight:
@@ -100,93 +104,138 @@ class IMPRunner:
         workdir.clear(self.layout)
         workdir.claim(self.layout, self.cfg, self.settings, job)
 
-    def make_ticket(self, number: int, density: float) -> None:
-        """Rank the weights trained in the round before and write the smaller masks."""
-        if self.rank == 0 and not self.layout.ticket(number).exists():
-            before = load_ticket(self.layout.ticket(number - 1)).masks
-            trained = scope.weights_of(load_state(self._checkpoint(number - 1)), self.plan.names)
-            scores = criteria.score(self.settings.criterion, trained, self.settings.seed)
-            masks = selection.select(scores, before, density, allocation=self.settings.allocation,
-                                     min_kept=self.settings.min_kept)
-            self._save_ticket(number, masks)
+    def make_ticket(self, number: int, control: str = '') -> None:
+        """Rank the weights trained in the round before and write the smaller masks, or those of a control."""
+        if self.rank == 0 and not self.layout.ticket(number, control).exists():
+            if control:
+                masks = self._control_masks(number, control)
+            else:
+                masks = selection.select(
+                    self._scores(number), load_ticket(self.layout.ticket(number - 1)).masks,
+                    self.settings.densities()[number], allocation=self.settings.allocation,
+                    min_kept=self.settings.min_kept)
+            self._save_ticket(number, masks, control)
         barrier()
-        self._check_ranks(number)
+        self._check_ranks(self.layout.ticket(number, control))
 
-    def train(self, number: int) -> ProgressHook:
-        """Train the ticket of one round from w_k (round 0: the dense model from w_0)."""
-        row = self.plan.rounds()[number]
-        progress = ProgressHook(number, len(self.settings.densities()) - 1, row['sparsity'],
-                                row['network_sparsity'])
-        train_round(round_config(self.cfg, self.settings, self.layout, number), progress)
+    def _scores(self, number: int) -> dict[str, Any]:
+        trained = scope.weights_of(load_state(self._checkpoint(number - 1)), self.plan.names)
+        initial = scope.weights_of(load_weights(self.layout.rewind), self.plan.names)
+        return criteria.score(self.settings.criterion, trained, initial, self.settings.seed)
+
+    def _control_masks(self, number: int, control: str) -> dict[str, Any]:
+        parent = load_ticket(self.layout.ticket(number)).masks
+        seed = derive_seed(self.settings.seed, number)
+        if control == 'random':
+            return controls.random_masks(parent, seed)
+        if control == 'shuffle':
+            return controls.shuffled_masks(parent, seed)
+        if control == 'reverse':
+            return controls.reversed_masks(
+                self._scores(number), load_ticket(self.layout.ticket(number - 1)).masks,
+                self.settings.densities()[number], allocation=self.settings.allocation,
+                min_kept=self.settings.min_kept)
+        return dense_masks(parent) if control == 'dense' else parent  # reinit: other weights, same masks
+
+    def train(self, number: int, control: str = '') -> ProgressHook:
+        """Train the ticket of one round, or a control of it, from its start weights (round 0: dense from w_0)."""
+        plan, trainings = self.plan.rounds(), self.settings.trainings()
+        row = plan[0] if control == 'dense' else plan[number]
+        progress = ProgressHook(
+            number, len(plan) - 1, row['sparsity'], row['network_sparsity'],
+            start_step=start_step(self.settings, self.layout, number),
+            left=len(trainings) - 1 - trainings.index((number, control)), control=control)
+        train_round(round_config(self.cfg, self.settings, self.layout, number, control), progress)
         return progress
 
-    def record(self, number: int, progress: ProgressHook) -> None:
-        """Check the trained weights, then write the record that finishes the round."""
+    def record(self, number: int, control: str, progress: ProgressHook) -> None:
+        """Check the trained weights, then write the record that finishes the training."""
         if self.rank == 0:
-            path = self._checkpoint(number)
+            path = self._checkpoint(number, control)
             if steps_of(path) != progress.steps:
                 raise ValueError(f'{path} holds step {steps_of(path)}, but round {number} ended at '
                                  f'{progress.steps}: its last step must be saved (set the interval of '
                                  'default_hooks.checkpoint to 1)')
             state = load_state(path)
             criteria.check_finite({n: w for n, w in state.items() if w.is_floating_point()},
-                                  f'round {number}')
+                                  f'round {number} {control}'.strip())
             if number == 0:
                 self._save_ticket(0, dense_masks(scope.weights_of(state, self.plan.names)))
-            records.save(self._describe(number, progress, digest(state)), self.layout.record(number))
+            records.save(self._describe(number, control, progress, digest(state)),
+                         self.layout.record(number, control))
             self.summarise()
         barrier()
 
     def summarise(self) -> Summary:
-        """Collect the records of all finished rounds into ``summary.json``."""
-        paths = [self.layout.record(i) for i in range(len(self.settings.densities()))]
-        rounds = [vars(records.load_round(path)) for path in paths if path.exists()]
+        """Collect the records of all finished trainings into ``summary.json``."""
+        trainings = self.settings.trainings()
+        paths = [(control, self.layout.record(number, control)) for number, control in trainings]
+        done = [(control, vars(records.load_round(path))) for control, path in paths if path.exists()]
         summary = Summary(config=str(self.cfg.filename), settings=self.settings.as_dict(),
-                          rounds=rounds, seconds=sum(r['seconds'] for r in rounds))
+                          rounds=[r for control, r in done if not control],
+                          controls=[r for control, r in done if control],
+                          seconds=sum(r['seconds'] for _, r in done))
         if self.rank == 0:
             records.save(summary, self.layout.summary)
         return summary
 
-    def _describe(self, number: int, progress: ProgressHook, trained: str) -> RoundRecord:
-        ticket = load_ticket(self.layout.ticket(number))
+    def _describe(self, number: int, control: str, progress: ProgressHook, trained: str) -> RoundRecord:
+        path = self.layout.ticket(number, control)
+        ticket = load_ticket(path)
         alive, total = kept(ticket.masks), self.plan.scope_size
         digests = dict(masks=digest(ticket.masks), rewind=ticket.rewind_digest, trained=trained)
         if number > 0:
-            w_k = load_rewind_weights(ticket, self.layout.ticket(number))
-            digests['start'] = digest(apply(ticket.masks, w_k))
+            digests['start'] = digest(apply(ticket.masks, load_rewind_weights(ticket, path)))
         return RoundRecord(
             round=number, sparsity=1 - alive / total, kept=alive, scope_size=total,
             network_sparsity=scope.network_sparsity(total - alive, self.plan.parameters),
             parameters=self.plan.parameters, metrics=progress.metrics, seconds=progress.seconds,
-            steps=progress.steps, ticket=self.layout.relative(self.layout.ticket(number)),
-            checkpoint=self.layout.relative(self._checkpoint(number)),
+            steps=progress.steps, ticket=self.layout.relative(path),
+            checkpoint=self.layout.relative(self._checkpoint(number, control)),
             layer_density={n: count_kept(m) / m.numel() for n, m in ticket.masks.items()},
-            policies=dict(rewind_step=self.settings.rewind_step, optimizer='fresh', schedule='restart',
-                          buffers='rewound', ema='rebuilt', seed=self.settings.seed),
-            digests=digests)
+            policies=self._policies(control), digests=digests, control=control,
+            parent=ticket.provenance.get('parent', ''))
 
-    def _save_ticket(self, number: int, masks: dict[str, Any]) -> None:
-        path = self.layout.ticket(number)
-        path.parent.mkdir(exist_ok=True)
+    def _policies(self, control: str) -> dict[str, Any]:
+        rewind = 'reinit' if control == 'reinit' else self.settings.rewind
+        buffers = dict(lr='kept', none='kept', reinit='new').get(rewind, 'rewound')
+        return dict(rewind=rewind, rewind_step=weights_step(self.layout.rewind), optimizer=self.settings.optimizer,
+                    schedule='last rate' if rewind == 'none' else self.settings.lr_schedule, buffers=buffers,
+                    ema='rebuilt', seed=self.settings.seed)
+
+    def _save_ticket(self, number: int, masks: dict[str, Any], control: str = '') -> None:
+        path = self.layout.ticket(number, control)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        start = self._start_weights(number, control)
         provenance = dict(round=number, sparsity=1 - kept(masks) / self.plan.scope_size,
                           parameters=self.plan.parameters, config=str(self.cfg.filename),
-                          settings=self.settings.as_dict(), mmlth=__version__)
+                          settings=self.settings.as_dict(), mmlth=__version__, control=control)
         if number > 0:
-            provenance['parent'] = digest(load_ticket(self.layout.ticket(number - 1)).masks)
-        save_ticket(Ticket(masks=masks, rewind_file=f'../{self.layout.rewind.name}',
-                           rewind_digest=weights_digest(self.layout.rewind),
-                           provenance=provenance), path)
+            parent = self.layout.ticket(number if control else number - 1)
+            provenance['parent'] = digest(load_ticket(parent).masks)
+        save_ticket(Ticket(masks=masks, rewind_file=os.path.relpath(start, path.parent),
+                           rewind_digest=weights_digest(start), provenance=provenance), path)
 
-    def _checkpoint(self, number: int) -> Path:
-        path = latest_checkpoint(self.layout.round_dir(number))
+    def _start_weights(self, number: int, control: str) -> Path:
+        """Return the file of the weights that a ticket starts from; write it where it isn't w_k's."""
+        policy = 'reinit' if control == 'reinit' else self.settings.rewind
+        if number == 0 or policy not in ('lr', 'none', 'reinit'):
+            return self.layout.rewind
+        path = self.layout.start(number, control)
+        weights = (reinitialised(self.cfg, self.settings.seed, number) if policy == 'reinit' else
+                   load_state(self._checkpoint(number - 1)))
+        save_weights(weights, path, step=0)
+        return path
+
+    def _checkpoint(self, number: int, control: str = '') -> Path:
+        path = latest_checkpoint(self.layout.round_dir(number, control))
         if path is None:
-            raise FileNotFoundError(f'{self.layout.round_dir(number)} holds no whole checkpoint of its '
+            raise FileNotFoundError(f'{self.layout.round_dir(number, control)} holds no whole checkpoint of its '
                                     'training. If it was deleted, delete the folder to train it again')
         return path
 
-    def _check_ranks(self, number: int) -> None:
+    def _check_ranks(self, path: Path) -> None:
         """Raise RuntimeError unless all ranks read the same masks."""
-        path = self.layout.ticket(number)
         found = digest(load_ticket(path).masks) if path.exists() else 'missing'
         digests = all_gather_object(found)
         if len(set(digests)) > 1:

@@ -1,6 +1,4 @@
 """What can be known before training: the table of tensors, both denominators, every mistake."""
-import copy
-import logging
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,14 +6,14 @@ from typing import Any, Iterator
 
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.logging import MMLogger
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import set_random_seed
+from mmengine.registry import init_default_scope
 
 from mmlth.core import criteria, scope, selection
 from mmlth.core.files import free_bytes
 from mmlth.core.masks import dense_masks, kept
+from mmlth.core.patterns import check_pattern
 from mmlth.engine.config import IMPConfig
+from mmlth.engine.initial import build_model, init_quietly
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,11 +85,13 @@ def plan(cfg: Config, settings: IMPConfig, *, need_weights: bool) -> Preflight:
         OSError: Pretrained weights can't be had and ``need_weights``.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
-    set_random_seed(settings.seed)
-    model = MODELS.build(copy.deepcopy(cfg.model))  # two-stage detectors write into theirs
+    model = build_model(cfg, settings.seed)
     weights = scope.list_weights(model)
     names = scope.choose(weights, settings.scope, include=settings.include,
                          exclude=settings.exclude, frozen=settings.frozen)
+    chosen = set(names)
+    check_pattern(settings.allocation, settings.densities(), {w.name: w.shape for w in weights if w.name in chosen},
+                  settings.min_kept)
     magnitudes, previews, note = _initial(model, settings, weights, names, need_weights)
     standardised = set(scope.standardised_weights(model)) & set(names)
     if standardised:
@@ -115,22 +115,12 @@ def _initial(model: Any, settings: IMPConfig, weights: list[scope.WeightInfo], n
     state = {w.name: p.detach() for w in weights for p in [model.get_parameter(w.name)]}
     magnitudes = {name: float(value.float().abs().median()) for name, value in state.items()}
     inside = scope.weights_of(state, names)
-    masks = selection.select(criteria.score(settings.criterion, inside, settings.seed),
-                             dense_masks(inside), settings.densities()[-1],
+    scores = criteria.score(settings.criterion, inside, inside, settings.seed)
+    if not any(score.any() for score in scores.values()):
+        return magnitudes, None, ''  # a criterion of changes, of which there are none yet
+    masks = selection.select(scores, dense_masks(inside), settings.densities()[-1],
                              allocation=settings.allocation, min_kept=settings.min_kept)
     return magnitudes, {name: kept({name: m}) / m.numel() for name, m in masks.items()}, ''
-
-
-def init_quietly(model: Any) -> None:
-    """Initialise without MMEngine's log line per parameter, which would bury the table."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        if hasattr(model, 'init_weights'):
-            model.init_weights()
-    finally:
-        logger.setLevel(level)
 
 
 def check_config(cfg: Config) -> None:

@@ -85,3 +85,12 @@ def test_a_figure_that_fails_leaves_the_old_one(tmp_path, monkeypatch):
         plot_metric(FULL, tmp_path / 'a.png')
     assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [('a.png', b'old')]
     plt.close('all')
+
+
+def test_controls_are_drawn(tmp_path):
+    given = summary(0.5, 0.6)
+    plot_metric(given, tmp_path / 'a.png')
+    given.controls.append(dict(given.rounds[1], control='random', metrics={'coco/bbox_mAP': 0.55}))
+    plot_metric(given, tmp_path / 'b.png')
+    assert (tmp_path / 'a.png').read_bytes() != (tmp_path / 'b.png').read_bytes()
+    assert_drawn(tmp_path / 'b.png')

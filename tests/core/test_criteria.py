@@ -3,8 +3,25 @@ import math
 
 import pytest
 import torch
+from mmengine.config import Config
 
 from mmlth.core import criteria
+
+
+def tensor(*values):
+    return torch.tensor(values, dtype=torch.float32)
+
+
+def like(weights):
+    """Return initial weights of ones that fit ``weights``."""
+    return {name: torch.ones(w.shape) for name, w in weights.items()}
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Give the test a registry of its own."""
+    monkeypatch.setattr(criteria, 'CRITERIA', dict(criteria.CRITERIA))
+    return criteria.CRITERIA
 
 
 @pytest.mark.parametrize('weights, expected', [
@@ -13,29 +30,55 @@ from mmlth.core import criteria
     pytest.param([7.], [7], id='one weight'),
 ])
 def test_magnitude(weights, expected):
-    assert criteria.score('magnitude', {'w': torch.tensor(weights)})['w'].tolist() == expected
+    weights = {'w': torch.tensor(weights)}
+    assert criteria.score('magnitude', weights, like(weights))['w'].tolist() == expected
 
 
 def test_magnitude_is_not_divided_by_anything_per_layer():
-    scores = criteria.magnitude({'small': torch.tensor([1., 1.]), 'large': torch.tensor([100., 300.])})
+    scores = criteria.magnitude({'small': tensor(1, 1), 'large': tensor(100, 300)}, {}, 0)
     assert torch.cat([*scores.values()]).tolist() == [1, 1, 100, 300]
+
+
+@pytest.mark.parametrize('criterion, expected', [
+    pytest.param('magnitude', [3, 1, 2, 0], id='what training ended with'),
+    pytest.param('initial_magnitude', [1, 4, 2, 5], id='what it started from'),
+    pytest.param('magnitude_increase', [2, -3, 0, -5], id='grown, shrunk, sign changed, gone'),
+])
+def test_criteria_that_look_at_the_initial_weights(criterion, expected):
+    trained, initial = {'w': tensor(-3, 1, 2, 0)}, {'w': tensor(1, 4, -2, -5)}
+    assert criteria.score(criterion, trained, initial)['w'].tolist() == expected
+
+
+@pytest.mark.parametrize('criterion', criteria.CRITERIA)
+def test_initial_weights_are_found_by_name(criterion):
+    trained, initial = {'a': tensor(1), 'b': tensor(10)}, {'a': tensor(2), 'b': tensor(50)}
+    ordered = criteria.score(criterion, trained, initial)
+    turned = criteria.score(criterion, trained, dict(reversed(initial.items())))
+    assert [*ordered] == [*turned] == ['a', 'b']
+    assert all(torch.equal(ordered[name], turned[name]) for name in trained)
 
 
 @pytest.mark.parametrize('criterion', criteria.CRITERIA)
 def test_scores_are_new_float32_tensors_in_the_shape_of_the_weights(criterion):
     weights = {'half': torch.ones(2, 3, dtype=torch.float16, requires_grad=True), 'one': torch.ones(1)}
-    scores = criteria.score(criterion, weights)
+    initial = {'half': torch.ones(2, 3, dtype=torch.float64, requires_grad=True), 'one': torch.ones(1)}
+    scores = criteria.score(criterion, weights, initial)
     assert {name: (s.dtype, tuple(s.shape)) for name, s in scores.items()} == {
         'half': (torch.float32, (2, 3)), 'one': (torch.float32, (1, ))}
-    for tensor in scores.values():
-        assert not tensor.requires_grad
-        tensor.fill_(9)
-    assert weights['one'].tolist() == [1]
+    for found in scores.values():
+        assert not found.requires_grad
+        found.fill_(9)
+    assert weights['one'].tolist() == initial['one'].tolist() == [1]
+
+
+def test_increases_of_half_weights_are_taken_in_float32():
+    half = {'w': torch.tensor([1000.], dtype=torch.float16)}  # beside which float16 has no 0.125
+    assert criteria.score('magnitude_increase', half, {'w': tensor(0.125)})['w'].tolist() == [999.875]
 
 
 def test_random_scores_depend_on_the_seed_alone():
     ones, twos = ({'a': torch.full((50, ), x), 'b': torch.full((50, ), x)} for x in (1., 2.))
-    first, again, other = (criteria.score('random', weights, seed)
+    first, again, other = (criteria.score('random', weights, ones, seed)
                            for weights, seed in ((ones, 3), (twos, 3), (ones, 4)))
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first['a'], other['a'])
@@ -44,7 +87,7 @@ def test_random_scores_depend_on_the_seed_alone():
 
 def test_random_scores_are_uniform_and_leave_the_global_generator_alone():
     state = torch.get_rng_state()
-    scores = criteria.random({'w': torch.zeros(10_000)})['w']
+    scores = criteria.random({'w': torch.zeros(10_000)}, {}, 0)['w']
     assert 0 <= scores.min() and scores.max() < 1
     assert [int(((scores * 4).int() == quarter).sum() / 250 + 0.5) for quarter in range(4)] == [10] * 4
     assert torch.equal(torch.get_rng_state(), state)
@@ -53,16 +96,114 @@ def test_random_scores_are_uniform_and_leave_the_global_generator_alone():
 @pytest.mark.parametrize('criterion', criteria.CRITERIA)
 @pytest.mark.parametrize('value', [math.nan, math.inf, -math.inf])
 def test_diverged_weights_are_named(criterion, value):
-    weights = {'fine.weight': torch.ones(2), 'bad.weight': torch.tensor([1., value])}
+    weights = {'fine.weight': torch.ones(2), 'bad.weight': tensor(1, value)}
     with pytest.raises(ValueError, match=rf"'{criterion}': 'bad\.weight' holds NaN or infinite"):
-        criteria.score(criterion, weights)
+        criteria.score(criterion, weights, like(weights))
+
+
+@pytest.mark.parametrize('criterion', criteria.CRITERIA)
+def test_initial_weights_that_are_not_finite_are_named_and_not_called_diverged(criterion):
+    weights = {'fine.weight': torch.ones(2), 'bad.weight': torch.ones(2)}
+    initial = {**weights, 'bad.weight': tensor(1, math.nan)}
+    with pytest.raises(ValueError, match=rf"'{criterion}': initial weights: 'bad\.weight'") as caught:
+        criteria.score(criterion, weights, initial)
+    assert 'diverged' not in str(caught.value)
+
+
+def test_large_weights_whose_sum_overflows_are_finite():
+    weights = {'w': torch.full((4, ), 3e38)}
+    assert torch.equal(criteria.score('magnitude', weights, weights)['w'], weights['w'])
+
+
+@pytest.mark.parametrize('weights, initial, message', [
+    pytest.param({'w': torch.ones(2)}, {}, r"'w' is in the weights but not in the initial weights of "
+                 "criterion 'magnitude'", id='no initial weights'),
+    pytest.param({'w': torch.ones(2)}, {'w': torch.ones(3)}, r"'w' has shape \(3,\) in the initial weights "
+                 r"of criterion 'magnitude' but \(2,\) in the weights", id='other shape'),
+    pytest.param({'w': torch.ones(2).int()}, {'w': torch.ones(2)},
+                 "criterion 'magnitude': weights: 'w' is torch.int32", id='integer weights'),
+    pytest.param({'w': torch.ones(2)}, {'w': torch.ones(2) > 0},
+                 "criterion 'magnitude': initial weights: 'w' is torch.bool", id='bool initial weights'),
+    pytest.param({'w': torch.tensor([1e300], dtype=torch.float64)}, {'w': torch.ones(1)},
+                 "scores of criterion 'magnitude': 'w' holds NaN or infinity in float32", id='too large'),
+])
+def test_weights_must_be_floats_that_fit(weights, initial, message):
+    with pytest.raises(ValueError, match=message):
+        criteria.score('magnitude', weights, initial)
 
 
 @pytest.mark.parametrize('wrong, message', [
-    pytest.param(lambda w, seed: {}, "'w' is in the weights but not in the scores", id='no scores'),
-    pytest.param(lambda w, seed: {'w': w['w'][:1]}, r"'w' has shape \(1,\) in the scores", id='too few'),
+    pytest.param(lambda w: {}, "'w' is in the weights but not in the scores of criterion 'wrong'",
+                 id='no scores'),
+    pytest.param(lambda w: {'w': w['w'][:1]}, r"'w' has shape \(1,\) in the scores of criterion 'wrong' but "
+                 r'\(2,\) in the weights', id='too few'),
+    pytest.param(lambda w: {**w, 'v': w['w']}, "'v' is in the scores of criterion 'wrong' but not",
+                 id='more'),
+    pytest.param(lambda w: {'w': w['w'].int()}, "'wrong': 'w' is torch.int32, .*float", id='integers'),
+    pytest.param(lambda w: {'w': [1., 2.]}, "'wrong': 'w' is list, .*float tensor", id='a list'),
+    pytest.param(lambda w: None, "'wrong' are NoneType, but must be a dict", id='forgot to return'),
+    pytest.param(lambda w: {'w': w['w'] * math.nan}, "'wrong': 'w' holds NaN or infinity", id='NaN'),
+    pytest.param(lambda w: {'w': w['w'] / 0}, "'wrong': 'w' holds NaN or infinity", id='infinite'),
 ])
-def test_a_criterion_must_score_every_weight(monkeypatch, wrong, message):
-    monkeypatch.setitem(criteria.CRITERIA, 'wrong', wrong)
+def test_a_criterion_must_score_every_weight(registry, wrong, message):
+    registry['wrong'] = lambda weights, initial, seed: wrong(weights)
     with pytest.raises(ValueError, match=message):
-        criteria.score('wrong', {'w': torch.ones(2)})
+        criteria.score('wrong', {'w': torch.ones(2)}, {'w': torch.ones(2)})
+
+
+def test_an_unknown_criterion_is_told_what_there_is():
+    with pytest.raises(ValueError, match=r"criterion='size': allowed are magnitude, initial_magnitude, "
+                       r'magnitude_increase, random.*register.*custom_imports'):
+        criteria.score('size', {}, {})
+    with pytest.raises(ValueError, match=r"criterion=\['magnitude'\]: allowed are"):
+        criteria.check_criterion(['magnitude'])
+
+
+# a criterion of the user's own
+
+
+def test_a_config_brings_its_own_criterion(registry, tmp_path, monkeypatch):
+    (tmp_path / 'pruning_of_mine.py').write_text("""
+from mmlth.core.criteria import register
+
+@register
+def shrinkage(weights, initial, seed):
+    return {name: initial[name] - w + seed for name, w in weights.items()}
+""")
+    (tmp_path / 'config.py').write_text("""
+custom_imports = dict(imports=['pruning_of_mine'])
+imp = dict(criterion='shrinkage')
+""")
+    monkeypatch.syspath_prepend(tmp_path)
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    scores = criteria.score(cfg.imp.criterion, {'w': tensor(1, 5)}, {'w': tensor(4, 4)}, 10)
+    assert scores['w'].tolist() == [13, 9]
+
+
+def test_register_returns_the_function_and_takes_it_twice(registry):
+    def mine(weights, initial, seed):
+        return weights
+
+    assert criteria.register(mine) is criteria.register(mine) is registry['mine'] is mine
+
+
+def test_another_function_of_the_same_name_is_refused_and_both_are_named(registry):
+    def magnitude(weights, initial, seed):
+        return weights
+
+    with pytest.raises(ValueError, match=r"criterion 'magnitude': .*<locals>\.magnitude cannot be "
+                       r'registered, mmlth\.core\.criteria\.magnitude has this name'):
+        criteria.register(magnitude)
+    assert registry['magnitude'] is criteria.magnitude
+
+
+@pytest.mark.parametrize('wrong', [
+    pytest.param(lambda weights, seed: weights, id='two arguments'),
+    pytest.param(lambda weights, initial, seed, scale: weights, id='four arguments'),
+    pytest.param(lambda weights, initial, *, seed: weights, id='the seed by keyword alone'),
+])
+def test_a_function_of_other_arguments_is_refused(registry, wrong):
+    wrong.__name__ = 'wrong'
+    with pytest.raises(ValueError, match=r"criterion 'wrong': .* must take \(weights, initial, seed\)"):
+        criteria.register(wrong)
+    assert 'wrong' not in registry

@@ -9,9 +9,10 @@ import torch
 from torch import nn
 from torch.nn.utils import prune
 
-from mmlth.core import selection
+from mmlth.core import ranking
 from mmlth.core.masks import count_kept, dense_masks, is_subset, kept, size
-from mmlth.core.selection import ALLOCATIONS, erk, erk_densities, globally, layerwise, select
+from mmlth.core.selection import (ALLOCATIONS, check_allocation, erk, erk_densities, globally, layerwise,
+                                  normalized, select)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +79,6 @@ def random_case(rng, ties=True):
                  id='the dead do not compete'),
     pytest.param(dict(a=[0, 0, 0, 0]), dict(a='0101'), 0.25, dict(a='0100'), id='the dead do not tie'),
     pytest.param(dict(a=[3, 1], b=[2, 4]), dict(a='11', b='11'), 1.0, dict(a='11', b='11'),
-                
                  id='all stay'),
     pytest.param(dict(a=[3, 1, 2, 4]), dict(a='1010'), 0.5, dict(a='1010'), id='all that are left stay'),
     pytest.param(dict(a=[7]), dict(a='1'), 1.0, dict(a='1'), id='one weight stays'),
@@ -104,6 +104,90 @@ def test_global_ranking_is_that_of_a_stable_sort(seed):
     for count in range(1, kept(old) + 1):
         found = globally(scores, old, count / size(old))
         assert texts(found) == texts(naive(scores, old, count)), count
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_only_the_order_of_scores_counts_so_they_may_be_negative(seed):
+    scores, old = random_case(np.random.default_rng(seed))
+    floor = sum(min(1, count_kept(m)) for m in old.values())
+    lower = {name: s - 2 for name, s in scores.items()}  # some below zero, some zero, some above
+    for allocation in ('global', 'layerwise', 'erk'):
+        for count in range(max(1, floor), kept(old) + 1, 5):
+            found, same = (select(s, old, count / size(old), allocation=allocation) for s in (lower, scores))
+            assert texts(found) == texts(same)
+
+
+# score / norm of the tensor: 30 and 40 have the norm 50, 3 and 4 the norm 5
+
+
+def naive_normalized(scores, old, count):
+    """Rank by a stable sort of scores divided in float64."""
+    norms = {n: np.linalg.norm(s.double()[old[n]].numpy()) for n, s in scores.items()}
+    return naive({n: s.double() / (norms[n] or 1) for n, s in scores.items()}, old, count)
+
+
+@pytest.mark.parametrize('scores, old, density, expected', [
+    pytest.param(dict(a=[30, 40], b=[4, 3]), dict(a='11', b='11'), 0.5, dict(a='01', b='10'),
+                 id='the higher of each tensor'),
+    pytest.param(dict(a=[30, 40], b=[4, 3]), dict(a='11', b='11'), 0.75, dict(a='11', b='10'),
+                 id='of equals the first tensor stays'),
+    pytest.param(dict(a=[3, 4], b=[1, 0]), dict(a='11', b='11'), 0.25, dict(a='00', b='10'),
+                 id='1 of 1 is more than 4 of 5'),
+    pytest.param(dict(a=[3, 4, 99], b=[3, 4]), dict(a='110', b='11'), 0.6, dict(a='110', b='01'),
+                 id='the dead do not count in the norm'),
+    pytest.param(dict(a=[math.nan, 3, 4], b=[30, 40]), dict(a='011', b='11'), 0.4, dict(a='001', b='01'),
+                 id='the dead may be NaN'),
+    pytest.param(dict(a=[0, 0], b=[3, 4]), dict(a='11', b='11'), 0.5, dict(a='00', b='11'),
+                 id='a tensor of zeros stays at zero'),
+    pytest.param(dict(a=[0, 0], b=[-3, 4]), dict(a='11', b='11'), 0.75, dict(a='11', b='01'),
+                 id='negative is below zero'),
+    pytest.param(dict(a=[-30, -40], b=[-4, -3]), dict(a='11', b='11'), 0.5, dict(a='10', b='01'),
+                 id='all negative'),
+    pytest.param(dict(a=[5]), dict(a='1'), 1.0, dict(a='1'), id='one weight'),
+])
+def test_normalized_ranking(scores, old, density, expected):
+    assert texts(normalized(tensors(**scores), masks(**old), density)) == expected
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_normalized_ranking_is_that_of_a_stable_sort_of_quotients(seed):
+    scores, old = random_case(np.random.default_rng(seed), ties=False)
+    scores = {name: (s - 0.3) * 10**i for i, (name, s) in enumerate(scores.items())}
+    for count in range(1, kept(old) + 1):
+        found = normalized(scores, old, count / size(old))
+        assert texts(found) == texts(naive_normalized(scores, old, count)), count
+
+
+def test_normalized_ranking_does_not_see_the_scale_of_a_tensor():
+    scores, old = random_case(np.random.default_rng(1), ties=False)
+    scaled = {name: s * 2.0**i for i, (name, s) in enumerate(scores.items())}
+    count = kept(old) // 2
+    assert len(scores) > 2
+    for rank, same in ((normalized, True), (globally, False)):
+        found, before = (rank(s, old, count / size(old)) for s in (scaled, scores))
+        assert (texts(found) == texts(before)) is same
+
+
+def test_scores_whose_quotients_round_to_a_tie_are_told_apart():
+    low = torch.tensor(1.75)
+    high = torch.nextafter(low, torch.tensor(2.))
+    scores = {'a': torch.stack([low, high, torch.tensor(1.)])}
+    norm = math.sqrt(sum(float(x)**2 for x in scores['a']))
+    assert (scores['a'] / norm)[0] == (scores['a'] / norm)[1]
+    assert texts(normalized(scores, masks(a='111'), 1 / 3)) == dict(a='010')
+
+
+def test_the_norm_of_tiny_scores_does_not_vanish():
+    scores = {'a': torch.tensor([3e-30, 4e-30]), 'b': torch.tensor([30., 40.])}  # squares are 0 in float32
+    assert texts(normalized(scores, masks(a='11', b='11'), 0.5)) == dict(a='01', b='01')
+
+
+def test_normalized_ranking_keeps_a_minimum_of_each_tensor(caplog):
+    scores = tensors(a=[3, 4], b=[0, 0])
+    with caplog.at_level(logging.WARNING, logger='mmlth'):
+        found = select(scores, dense_masks(scores), 0.5, allocation='normalized')
+    assert texts(found) == dict(a='01', b='10')
+    assert 'layer b would keep fewer than min_kept=1' in caplog.text
 
 
 def prune_by_torch(layers, allocation, sparsity):
@@ -220,6 +304,8 @@ def test_without_a_guard_a_layer_may_go_empty(caplog):
                  id='a layer with fewer left keeps what it has'),
     pytest.param(dict(a=[9, 9, 9], b=[1, 5, 2]), dict(a='111', b='000'), 2, dict(a='111', b='000'),
                  id='an empty layer stays empty'),
+    pytest.param(dict(a=[-1, -1, -1], b=[-9, -5, -7]), dict(a='111', b='101'), 1, dict(a='110', b='001'),
+                 id='negative scores are guarded alike'),
     pytest.param(dict(a=[9, 9, 9, 9], b=[2], c=[1]), dict(a='1111', b='1', c='1'), 1,
                  dict(a='1000', b='1', c='1'), id='one-weight layers'),
 ])
@@ -290,10 +376,25 @@ def test_scores_must_fit_the_masks(scores, message):
     pytest.param([math.nan, 4, 4], id='NaN beside ties'),
     pytest.param([math.inf, 1, 2], id='infinite'),
 ])
-def test_scores_that_are_not_finite_are_named(bad):
+@pytest.mark.parametrize('allocation', ALLOCATIONS)
+def test_scores_that_are_not_finite_are_named(allocation, bad):
     with pytest.raises(ValueError, match=r"'bad\.weight'.* NaN|NaN.* 'bad\.weight'"):
         select(tensors(**{'fine.weight': [3, 4, 5], 'bad.weight': bad}),
-               masks(**{'fine.weight': '111', 'bad.weight': '111'}), 0.5)
+               masks(**{'fine.weight': '111', 'bad.weight': '111'}), 0.5, allocation=allocation)
+
+
+@pytest.mark.parametrize('name', [*ALLOCATIONS, '2:4', '4:8', '15:16', '1:2'])
+def test_allocations_have_names(name):
+    check_allocation(name)
+
+
+@pytest.mark.parametrize('name', ['uniform', '', 'global ', '2:4:8', '2:', 24, None, ['global']])
+def test_an_unknown_allocation_is_told_what_there_is(name):
+    message = f'allocation={name!r}: allowed are global, normalized, layerwise, erk, or a pattern N:M'
+    for call in (check_allocation, lambda bad: select(tensors(a=[1]), masks(a='1'), 1, allocation=bad)):
+        with pytest.raises(ValueError) as caught:
+            call(name)
+        assert str(caught.value).startswith(message)
 
 
 def test_a_dead_weight_may_score_nan():
@@ -311,20 +412,24 @@ def best_by_stable_sort(scores, mask, count):
     return found
 
 
-@pytest.mark.parametrize('shape', ['random', 'ties', 'rising', 'periodic', 'one outlier'])
+@pytest.mark.parametrize('shape', ['random', 'ties', 'rising', 'periodic', 'one outlier', 'of both signs',
+                                   'negative'])
 def test_a_sampled_bracket_changes_nothing(monkeypatch, shape):
-    monkeypatch.setattr(selection, '_SAMPLE', 40)
-    monkeypatch.setattr(selection, '_BLOCK', 17)
+    monkeypatch.setattr(ranking, '_SAMPLE', 40)
+    monkeypatch.setattr(ranking, '_BLOCK', 17)
     rng = np.random.default_rng(5)
     for case in range(60):
         n = 2000
         values = dict(random=rng.random(n), ties=rng.integers(0, 4, n), rising=np.arange(n),
                       periodic=np.where(np.arange(n) % 50, rng.random(n), 9),
-                      **{'one outlier': np.r_[1e30, rng.random(n - 1)]})[shape].astype(np.float32)
+                      negative=-rng.random(n),
+                      **{'one outlier': np.r_[1e30, rng.random(n - 1)],
+                         'of both signs': rng.integers(-2, 3, n)})[shape].astype(np.float32)
         mask = rng.random(n) < (1.0, 0.5)[case % 2]
         count = int(rng.integers(1, mask.sum() + 1))
         cut = 700
         scores = {'a': torch.from_numpy(values[:cut]), 'b': torch.from_numpy(values[cut:])}
         old = {'a': torch.from_numpy(mask[:cut]), 'b': torch.from_numpy(mask[cut:])}
         found = globally(scores, old, count / n)
-        assert np.array_equal(np.r_[found['a'].numpy(), found['b'].numpy()], best_by_stable_sort(values, mask, count))
+        found = np.r_[found['a'].numpy(), found['b'].numpy()]
+        assert np.array_equal(found, best_by_stable_sort(values, mask, count))

@@ -13,10 +13,10 @@ from torch import nn
 
 import toys
 from mmlth.core.masks import apply, dense_masks, digest
+from mmlth.core.seeds import derive_seed
 from mmlth.core.ticket import Ticket, TicketError, load_weights, save_ticket, save_weights
 from mmlth.engine.checkpoints import load_checkpoint
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
-from mmlth.engine.hooks.step_seed_hook import derive_seed
 
 
 def fake_runner(iter=0, model=None):
@@ -78,7 +78,7 @@ def test_w_k_is_what_a_training_of_k_steps_ends_with(toy_cfg, tmp_path):
 
 
 def test_a_capture_step_beyond_the_training_is_refused_before_it(toy_cfg, tmp_path):
-    with pytest.raises(ValueError, match='rewind=13.*12 steps'):
+    with pytest.raises(ValueError, match='rewind to step 13 .*12 steps'):
         toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w', 13)).train()
 
 

@@ -74,7 +74,7 @@ def test_every_round_starts_at_mask_times_w_k(toy_cfg, run_imp, tmp_path, monkey
     assert len(starts) == 2
     assert w_k['backbone.bn.num_batches_tracked'] == step
     assert summary.rounds[1]['policies'] == dict(
-        rewind_step=step, optimizer='fresh', schedule='restart', buffers='rewound', ema='rebuilt', seed=0)
+        rewind=rewind, rewind_step=step, optimizer='fresh', schedule='restart', buffers='rewound', ema='rebuilt', seed=0)
 
 
 def test_same_seed_same_bits_other_seed_other_bits(toy_cfg, run_imp, tmp_path):
@@ -213,8 +213,8 @@ def test_memory_does_not_grow_over_eight_rounds(run_imp, tmp_path):
     sizes = []
     original = IMPRunner.record
 
-    def record(self, number, progress):
-        original(self, number, progress)
+    def record(self, number, control, progress):
+        original(self, number, control, progress)
         gc.collect()
         sizes.append(sum(t.numel() for t in gc.get_objects() if isinstance(t, torch.Tensor)))
     IMPRunner.record = record

@@ -23,6 +23,9 @@ class ProgressHook(Hook):
         sparsity: Of the scope, in [0, 1).
         network_sparsity: Pruned weights / all parameters, in [0, 1).
         interval: Steps between two lines.
+        start_step: Step at which the round begins, where its schedule continues from there.
+        left: Trainings of the job after this one; None takes ``rounds - number``.
+        control: Name of the control that is trained, or ''.
 
     Attributes:
         metrics: Metrics of the last evaluation, or None.
@@ -34,18 +37,22 @@ class ProgressHook(Hook):
     priority = 'NORMAL'  # before LoggerHook, which sends the scalars on
 
     def __init__(self, number: int, rounds: int, sparsity: float, network_sparsity: float,
-                 interval: int = 50) -> None:
+                 interval: int = 50, *, start_step: int = 0, left: int | None = None, control: str = '') -> None:
         self.number = number
         self.rounds = rounds
         self.scalars = dict(imp_round=number, sparsity=sparsity, network_sparsity=network_sparsity)
         self.interval = interval
+        self.start_step = start_step
+        self.control = control
+        self.left = rounds - number if left is None else left
         self.metrics: dict[str, float] | None = None
         self.metrics_step = -1
         self.steps = 0
         self.seconds = 0.0
 
     def before_train(self, runner: Runner) -> None:
-        self._seconds_before = runner.message_hub.get_info(_SECONDS, 0.0) if runner.iter else 0.0
+        resumed = runner.iter > self.start_step
+        self._seconds_before = runner.message_hub.get_info(_SECONDS, 0.0) if resumed else 0.0
         self._first_step = runner.iter
         self._start = time.perf_counter()
         runner.logger.info(f'IMP {self.describe()}')
@@ -69,14 +76,15 @@ class ProgressHook(Hook):
 
     def describe(self) -> str:
         """Say round and both sparsities in one line."""
-        return (f'round {self.number}/{self.rounds}, sparsity {100 * self.scalars["sparsity"]:.2f}% '
+        control = f' ({self.control} control)' if self.control else ''
+        return (f'round {self.number}/{self.rounds}{control}, sparsity {100 * self.scalars["sparsity"]:.2f}% '
                 f'(network {100 * self.scalars["network_sparsity"]:.2f}%)')
 
     def eta(self, runner: Runner) -> timedelta:
         """Estimate the time left of all rounds from this session's steps, evaluation included."""
         done = runner.iter + 1
         per_step = (time.perf_counter() - self._start) / (done - self._first_step)
-        left = runner.max_iters - done + (self.rounds - self.number) * runner.max_iters
+        left = runner.max_iters - done + self.left * (runner.max_iters - self.start_step)
         return timedelta(seconds=round(per_step * left))
 
     def _tick(self, runner: Runner) -> None:

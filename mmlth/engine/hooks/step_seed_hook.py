@@ -10,6 +10,8 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner, set_random_seed
 
+from mmlth.core.seeds import derive_seed
+
 _DATA, _MODEL = 0, 1  # separate streams, so that loading can't shift the model's numbers
 
 
@@ -43,11 +45,6 @@ class StepSeedHook(Hook):
 
 def _seed(runner: Runner, step: int, stream: int) -> None:
     set_random_seed(derive_seed(runner.seed, get_rank(), step, stream))
-
-
-def derive_seed(*numbers: int) -> int:
-    """Mix whole numbers into one seed in [0, 2**32)."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 def _seed_worker(worker_id: int, inner: Callable[[int], None] | None) -> None:

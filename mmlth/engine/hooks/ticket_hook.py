@@ -3,12 +3,13 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapperDict
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.masks import apply, check_zeros, density, digest
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
+from mmlth.engine.rewind import hold_learning_rate, restore_optimizer, saved_optimizer
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 
@@ -29,6 +30,10 @@ class TicketHook(Hook):
         ticket: Ticket file.
         rewind: Whether to set the model to the ticket's w_k. False keeps the weights that the
             config initialises or loads, and only masks them.
+        state: Checkpoint of step k whose optimizer state and schedule the policies below use.
+        optimizer: 'fresh' state, or that of ``state`` ('rewound'), zero where pruned.
+        start_step: Step at which the runner resumes from ``state`` to go on with its schedule; 0 restarts.
+        learning_rates: Checkpoint whose last learning rates hold for this whole training.
 
     Raises:
         FileNotFoundError, TicketError: At construction, so before any training: the ticket or its
@@ -39,9 +44,14 @@ class TicketHook(Hook):
     # Masking itself doesn't depend on it: it happens inside the optimizer's step.
     priority = 'BELOW_NORMAL'
 
-    def __init__(self, ticket: str, rewind: bool = True) -> None:
+    def __init__(self, ticket: str, rewind: bool = True, *, state: str | None = None,
+                 optimizer: str = 'fresh', start_step: int = 0, learning_rates: str | None = None) -> None:
         self.path = Path(ticket)
         self.rewind = rewind
+        self.state = state
+        self.optimizer = optimizer
+        self.start_step = start_step
+        self.learning_rates = learning_rates
         self.ticket: Ticket = load_ticket(self.path)
         self.weights = load_rewind_weights(self.ticket, self.path) if rewind else None
         self.start_digest: str | None = None
@@ -49,11 +59,13 @@ class TicketHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = unwrap(runner.model)
-        resumed = runner.iter > 0
+        resumed = runner.iter > self.start_step
         if self.rewind and not resumed:
             self._rewind(model)
         self.weights = None  # free the copy
         self._attach(runner, model, resumed)
+        if not resumed:
+            self._restore_optimizers(runner)
         runner.logger.info(f'training ticket {self.path}: {100 * (1 - density(self.ticket.masks)):.2f}% '
                            f'of its scope pruned, {"resumed" if resumed else "from its initial weights"}')
 
@@ -84,9 +96,19 @@ class TicketHook(Hook):
         if resumed:
             check_zeros(self.ticket.masks, model.state_dict(), 'the checkpoint resumed from')
         self.model = PrunedModelWrapper(model, self.ticket.masks)
-        wrapper = runner.optim_wrapper
-        for each in wrapper.values() if isinstance(wrapper, OptimWrapperDict) else (wrapper, ):
+        for each in _optimizers(runner).values():
             self.model.guard(each.optimizer)
+
+    def _restore_optimizers(self, runner: Runner) -> None:
+        """Set optimizer state and learning rates to what the policies say, before the first step."""
+        parameters = dict(unwrap(runner.model).named_parameters())
+        masks = {parameters[name]: mask for name, mask in self.ticket.masks.items()}
+        for key, wrapper in _optimizers(runner).items():
+            rewound = self.optimizer == 'rewound'
+            if rewound or self.start_step:  # else it is fresh as it comes
+                restore_optimizer(wrapper, saved_optimizer(self.state, key) if rewound else None, masks)
+            if self.learning_rates:
+                hold_learning_rate(wrapper, saved_optimizer(self.learning_rates, key))
 
     def _check(self, runner: Runner) -> None:
         """Make zero what another hook wrote into pruned weights, and say so."""
@@ -97,3 +119,9 @@ class TicketHook(Hook):
             runner.logger.warning(f'pruned weights of {changed} were changed outside the optimizer '
                                   '(by another hook?); they are zero again')
             self.model.apply_masks()
+
+
+def _optimizers(runner: Runner) -> dict[str | None, OptimWrapper]:
+    """Return the runner's optimizers by name; the name of an only one is None."""
+    wrapper = runner.optim_wrapper
+    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {None: wrapper}
