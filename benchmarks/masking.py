@@ -27,7 +27,7 @@ from torch.nn.utils import parametrize, prune
 
 from mmlth.core import criteria, masks as mask_functions, scope, selection
 from mmlth.engine.configs import load_config
-from mmlth.engine.preflight import init_quietly
+from mmlth.engine.initial import init_quietly
 from mmlth.engine.wrapper import PrunedModelWrapper
 
 
@@ -144,7 +144,8 @@ def measure(method: str, args: argparse.Namespace) -> tuple[float, float]:
     model = build(args.device)
     names = scope.choose(scope.list_weights(model), 'paper')
     weights = {n: model.get_parameter(n).detach().cpu() for n in names}
-    masks = selection.select(criteria.score('magnitude', weights), mask_functions.dense_masks(weights), 0.2)
+    scores = criteria.score('magnitude', weights, weights)
+    masks = selection.select(scores, mask_functions.dense_masks(weights), 0.2)
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
     clock = Clock(args.device)
     install(method, model, masks, optimizer, clock)
