@@ -2,7 +2,8 @@
 """Overfit Keypoint R-CNN R18 to a handful of COCO people and score it on those same images.
 
 If encoding, loss, decoding and metric agree, OKS AP nears 1. DATA is a folder with images/ and a COCO
-keypoint file; from it the first images are taken whose people are all well labelled. Starts from random weights.
+keypoint file; from it the first images are taken whose people are all well labelled. Starts from random
+weights.
 """
 import argparse
 import json
@@ -42,7 +43,8 @@ def overfit_config(args: argparse.Namespace, ann_file: Path) -> Config:
     for part in ('train', 'val'):
         loader = cfg[f'{part}_dataloader']
         loader.update(batch_size=args.images, num_workers=0, persistent_workers=False)
-        loader.dataset.update(data_root=f'{args.data}/', ann_file=str(ann_file), data_prefix=dict(img='images/'))
+        loader.dataset.update(data_root=f'{args.data}/', ann_file=str(ann_file),
+                              data_prefix=dict(img='images/'))
         steps = loader.dataset.pipeline
         loader.dataset.pipeline = [dict(step, scale=(args.side, args.side)) if 'scale' in step else step
                                    for step in steps if 'Flip' not in step.type]
@@ -83,7 +85,8 @@ def main() -> int:
         Runner.from_cfg(cfg).train()
         seconds = time.perf_counter() - start
         (scalars, ) = Path(folder).glob('*/vis_data/scalars.json')
-        metrics = [row for row in map(json.loads, scalars.read_text().splitlines()) if 'coco/bbox_mAP' in row][-1]
+        rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+        metrics = [row for row in rows if 'coco/bbox_mAP' in row][-1]
     print(f'{len(data["images"])} images, {len(data["annotations"])} people, {args.steps} steps in '
           f'{seconds / 60:.1f} min on {torch.get_num_threads()} threads')
     print(f'{"bbox mAP":>9} {"keypoints mAP":>14} {"mAP_50":>7} {"mAP_75":>7}')

@@ -120,3 +120,10 @@ def test_mask_rcnn_r18_runs_two_rounds_on_real_coco_images(run_tool, tmp_path):
     rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
     assert [r['steps'] for r in rounds] == [2, 2]
     assert rounds[1]['network_sparsity'] == pytest.approx(0.784, abs=1e-3)
+
+
+def test_mmdets_own_train_py_trains_keypoints(digit_scenes, tmp_path):
+    config = ROOT / 'configs' / 'digit_scenes' / 'keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
+    run_mmdet('train.py', config, '--work-dir', tmp_path, '--cfg-options', *data_options(digit_scenes))
+    (scalars, ) = tmp_path.glob('*/vis_data/scalars.json')
+    assert 'coco/keypoints_mAP' in scalars.read_text() and 'loss_keypoint' in scalars.read_text()

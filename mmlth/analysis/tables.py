@@ -23,7 +23,10 @@ def metric_names(summary: Summary) -> list[str]:
 
 
 def rows(summary: Summary) -> list[dict[str, Any]]:
-    """Return one flat dict per round, then per control: sparsities, seconds, all metrics, changes of the main ones against dense."""
+    """Return one flat dict per round, then per control.
+
+    Each holds sparsities, seconds, all metrics, and the changes of the main ones against the dense round.
+    """
     return [dict(round=record['round'], control=record.get('control', ''), sparsity=record['sparsity'],
                  network_sparsity=record['network_sparsity'], seconds=record['seconds'],
                  **{f'{name}_change': _value(record, name) - _value(summary.rounds[0], name)

@@ -69,6 +69,7 @@ class Layout:
 
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
-        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.state,
-                 self.summary, self.summary_csv, self.report, self.work_dir / 'controls', *sorted(self.work_dir.glob('round_[0-9]*'))]
+        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.state, self.summary,
+                 self.summary_csv, self.report, self.work_dir / 'controls',
+                 *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

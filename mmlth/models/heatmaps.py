@@ -36,15 +36,16 @@ def encode(keypoints: Tensor, boxes: Tensor, size: int) -> tuple[Tensor, Tensor]
 def decode(logits: Tensor, boxes: Tensor) -> Tensor:
     """Read the most likely position of every keypoint.
 
-    Each map is resized to its box with bicubic interpolation; the keypoint is the centre of the highest pixel.
+    Each map is resized to its box with bicubic interpolation; the keypoint is the centre of the highest
+    pixel.
 
     Args:
         logits: (N, K, S, S) float.
         boxes: (N, 4) float, (x1, y1, x2, y2).
 
     Returns:
-        (N, K, 3) float32: x, y in the boxes' coordinates, and a score in [0, 1]: the softmax over the S * S cells,
-        taken at the peak, so that it doesn't depend on the size of the box.
+        (N, K, 3) float32: x, y in the boxes' coordinates, and a score in [0, 1]: the softmax over the
+        S * S cells, taken at the peak, so that it doesn't depend on the size of the box.
     """
     sides = (boxes[:, 2:] - boxes[:, :2]).float().clamp(min=1)
     pixels = sides.ceil().long().tolist()

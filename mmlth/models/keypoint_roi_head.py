@@ -73,8 +73,9 @@ class KeypointRoIHead(StandardRoIHead):
         """Predict boxes, then the keypoints in each; see ``StandardRoIHead.predict``.
 
         Returns:
-            Per image: bboxes, scores, labels (and masks) as MMDet has them, and ``keypoints`` (N, K, 3) float,
-            (x, y, score), zeros for classes without keypoints. In the original image's coordinates if ``rescale``.
+            Per image: bboxes, scores, labels (and masks) as MMDet has them, and ``keypoints`` (N, K, 3)
+            float, (x, y, score), zeros for classes without keypoints. In the original image's coordinates
+            if ``rescale``.
         """
         results = super().predict(x, rpn_results_list, batch_data_samples, rescale=rescale)
         scales = [get_box_tensor(r.bboxes).new_tensor(sample.scale_factor if rescale else (1, 1)).repeat(2)
@@ -105,5 +106,6 @@ class KeypointRoIHead(StandardRoIHead):
                 raise ValueError('the ground truth has no keypoints: the training pipeline needs '
                                  'LoadKeypointAnnotations and PackKeypointInputs')
             if gt.keypoints.shape[1:] != (wanted, 3):
-                raise ValueError(f'ground-truth keypoints have shape {tuple(gt.keypoints.shape)}, but the head '
-                                 f'predicts (N, {wanted}, 3): set keypoint_head.num_keypoints to the data set\'s')
+                raise ValueError(f'ground-truth keypoints have shape {tuple(gt.keypoints.shape)}, but the '
+                                 f'head predicts (N, {wanted}, 3): set keypoint_head.num_keypoints to the '
+                                 "data set's")

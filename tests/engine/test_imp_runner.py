@@ -74,7 +74,8 @@ def test_every_round_starts_at_mask_times_w_k(toy_cfg, run_imp, tmp_path, monkey
     assert len(starts) == 2
     assert w_k['backbone.bn.num_batches_tracked'] == step
     assert summary.rounds[1]['policies'] == dict(
-        rewind=rewind, rewind_step=step, optimizer='fresh', schedule='restart', buffers='rewound', ema='rebuilt', seed=0)
+        rewind=rewind, rewind_step=step, optimizer='fresh', schedule='restart', buffers='rewound', ema='rebuilt',
+        seed=0)
 
 
 def test_same_seed_same_bits_other_seed_other_bits(toy_cfg, run_imp, tmp_path):

@@ -124,3 +124,19 @@ def test_half_precision_heatmaps_decode_in_full_precision():
     maps[0, 0, 10, 20] = 30.
     found = decode(maps, torch.tensor([[1000., 0., 1056., 56.]]))
     assert found.tolist() == [[[1020.5, 10.5, pytest.approx(1, abs=1e-6)]]]
+
+
+def test_a_mirrored_image_has_mirrored_cells():
+    boxes = random_boxes(30, seed=6)
+    share = torch.rand(30, 17, 2, generator=torch.Generator().manual_seed(7))
+    points = boxes[:, None, :2] + share * (boxes[:, 2:] - boxes[:, :2])[:, None]
+    keypoints = torch.cat([points, torch.ones(30, 17, 1)], -1)
+    width = 200
+    flipped, mirrored = keypoints.clone(), boxes.clone()
+    flipped[..., 0] = width - keypoints[..., 0]
+    mirrored[:, [0, 2]] = width - boxes[:, [2, 0]]
+    cells, _ = encode(keypoints, boxes, 56)
+    found, valid = encode(flipped, mirrored, 56)
+    assert valid.all()
+    differ = found != (cells // 56) * 56 + 55 - cells % 56
+    assert differ.float().mean() < 0.01  # points on the edge of a cell, by rounding

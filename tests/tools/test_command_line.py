@@ -53,8 +53,8 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
 
 def test_flags_override_the_imp_block(call_tool, config, tmp_path):
     out = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', '--dry-run', '--target-sparsity',
-                   '0.5', '--rounds', '1', '--scope', 'backbone', '--allocation', 'layerwise', '--rewind', '3',
-                   '--seed', '4', '--schedule', 'linear')
+                    '0.5', '--rounds', '1', '--scope', 'backbone', '--allocation', 'layerwise', '--rewind', '3',
+                    '--seed', '4', '--schedule', 'linear')
     assert '50.00%' in out.stdout and 'scope: 1,368 weights in 2 tensors; model: 1,476 parameters' in out.stdout
     plan = json.loads((tmp_path / 'w' / 'preflight.json').read_text())
     assert [r['sparsity'] for r in plan['rounds']] == [0, 0.5]
