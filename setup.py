@@ -48,6 +48,8 @@ setup(
             'onedl-mmcv>=2.3.6,<3.0.0',
             'onedl-mmdetection>=3.5.1,<4.0.0',
         ],
+        # Upstream's mmpretrain>=1.2 provides the same module. Both import torchvision.
+        'imagenet': ['onedl-mmpretrain>=1.3.6,<2.0.0', 'torchvision'],
         'tensorboard': ['tensorboard'],
         'digits': ['scikit-learn'],
         'tests': ['pytest', 'scikit-learn', 'tensorboard'],

@@ -27,5 +27,5 @@ case ${MMLTH_STACK:-onedl} in
     *) python=.venv/bin/python ;;
 esac
 
-if [ $# -eq 0 ]; then set -- --doctest-modules tests mmlth/core; fi
+if [ $# -eq 0 ]; then set -- --doctest-modules tests mmlth/core mmlth/transfer mmlth/models mmlth/datasets; fi
 exec "$python" -m pytest -m 'not slow' "$@"

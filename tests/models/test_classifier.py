@@ -22,11 +22,11 @@ def sample(label):
 
 def build(backbone=BACKBONE, num_classes=3):
     init_default_scope('mmdet')
-    return MODELS.build(dict(type='ImageClassifier', backbone=backbone, num_classes=num_classes)).eval()
+    return MODELS.build(dict(type='ImageClassifier', backbone=backbone, num_classes=num_classes))
 
 
 def test_logits_are_the_linear_layer_on_the_mean_of_the_last_map():
-    model, images = build(), torch.randn(2, 3, 48, 48)
+    model, images = build().eval(), torch.randn(2, 3, 48, 48)
     features = model.backbone(images)[-1]
     assert features.shape == (2, 32, 2, 2)
     expected = F.linear(features.mean((2, 3)), model.head['fc'].weight, model.head['fc'].bias)
@@ -46,7 +46,7 @@ def test_loss_is_cross_entropy_and_accuracy_a_share():
 
 
 def test_predictions_hold_label_and_scores_that_sum_to_one():
-    model = build()
+    model = build().eval()
     images, samples = torch.randn(2, 3, 32, 32), [sample(0), sample(1)]
     found = model(images, samples, mode='predict')
     assert [s.gt_label for s in found] == [0, 1]
@@ -62,7 +62,7 @@ def test_channels_are_those_of_the_backbone_and_statistics_stay_fresh(backbone, 
     model = build(backbone)
     assert model.head['fc'].in_features == channels
     assert not any(b.any() for name, b in model.named_buffers() if name.endswith(('running_mean', 'tracked')))
-    assert model.train().backbone.training
+    assert model.backbone.training
 
 
 def test_wrong_arguments_are_named():

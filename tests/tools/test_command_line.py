@@ -27,7 +27,7 @@ def job(config, tmp_path_factory):
 
 
 @pytest.mark.parametrize('tool', ['imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket',
-                                  'plot_summary', 'make_digit_scenes', 'network_sparsity'])
+                                  'plot_summary', 'make_digit_scenes', 'network_sparsity', 'transfer_ticket'])
 def test_help_explains(run_tool, tool):
     text = run_tool(f'{tool}.py', '--help').stdout
     assert len(text) > 300 and 'usage:' in text

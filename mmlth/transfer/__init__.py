@@ -1,0 +1,1 @@
+"""Carry a ticket, or a dense checkpoint's magnitudes, to another model; report what arrived."""
