@@ -77,9 +77,8 @@ def reversed_masks(scores: Mapping[str, Tensor], old_masks: Mapping[str, Tensor]
 
 
 def _flat(mask: Tensor) -> np.ndarray:
-    """Return the mask as a copy in one dimension."""
-    return mask.cpu().numpy().flatten()
+    return mask.cpu().numpy().reshape(-1)
 
 
 def _like(mask: Tensor, flat: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(flat)).reshape(mask.shape)
+    return torch.from_numpy(flat).reshape(mask.shape)

@@ -60,6 +60,10 @@ class Layout:
         """Weights that a round starts from where they aren't those of ``rewind``."""
         return self.round_dir(number, control) / 'start.safetensors'
 
+    def early_bird(self, number: int) -> Path:
+        """Folder of the looks at the mask to come."""
+        return self.round_dir(number) / 'early_bird'
+
     def record(self, number: int, control: str = '') -> Path:
         return self.round_dir(number, control) / 'record.json'
 

@@ -7,7 +7,7 @@ from typing import Any
 from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
-_OPTIONAL = {'control', 'parent', 'controls'}  # younger than the first files
+_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps'}  # younger than the first files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +31,7 @@ class RoundRecord:
         digests: SHA-256 of the masks, of w_k (``rewind``), of the weights that the round started from
             (``start``, from round 1) and of those it ended with (``trained``).
         control: What was trained in place of the round's ticket (:data:`mmlth.core.controls.CONTROLS`), or ''.
+        saved_steps: Optimizer steps that an early end (early-bird mask) saved.
         parent: Digest of the masks of the ticket that a control belongs to, else of the ticket before, or ''.
     """
 
@@ -50,6 +51,7 @@ class RoundRecord:
     digests: dict[str, str]
     control: str = ''
     parent: str = ''
+    saved_steps: int = 0
     version: int = FORMAT_VERSION
 
 

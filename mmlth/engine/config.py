@@ -5,6 +5,7 @@ from typing import Any, Mapping
 
 from mmlth.core.controls import CONTROLS
 from mmlth.core.criteria import check_criterion
+from mmlth.core.early_bird import EarlyBird
 from mmlth.core.patterns import check_pattern
 from mmlth.core.rewind import check_rewind
 from mmlth.core.schedules import SCHEDULES, explicit
@@ -57,6 +58,9 @@ class IMPConfig:
         'fresh', 'optimizer state of a round: "fresh", or "rewound" to that of step k')
     lr_schedule: str = _setting(
         'restart', 'learning rates of a round: "restart" at step 0 (the paper) or "continue" from step k')
+    early_bird: dict[str, Any] | None = _setting(
+        None, 'end a round before the last once the mask to come has settled: dict(interval=, tolerance=, '
+        'patience=, fraction=), see docs/early_bird.md; dict(fraction=1.0) only watches')
     controls: tuple[str, ...] = _setting(
         (), 'what to train beside the tickets: "random" mask, layer-matched "shuffle", "reinit", "dense" (rewound, '
         'nothing pruned), "reverse" mask')
@@ -81,6 +85,8 @@ class IMPConfig:
         self._check_numbers()
         check_pattern(self.allocation, self.densities(), {})
         self._check_controls()
+        if self.early_bird is not None:
+            self.early_bird_settings()
 
     def densities(self) -> tuple[float, ...]:
         """Return the planned density of every round, from 1.0 down."""
@@ -138,6 +144,14 @@ class IMPConfig:
         last = len(self.densities()) - 1
         if any(not isinstance(n, int) or not 0 < n <= last for n in self.control_rounds):
             raise ValueError(f'control_rounds={self.control_rounds}: allowed are rounds 1 to {last}')
+
+    def early_bird_settings(self) -> EarlyBird:
+        """Return the checked settings of ``early_bird``, which must not be None."""
+        known = [f.name for f in dataclasses.fields(EarlyBird)]
+        unknown = sorted(set(self.early_bird) - set(known))
+        if unknown:
+            raise ValueError(f'early_bird: unknown settings {unknown}; known are {known}')
+        return EarlyBird(**self.early_bird)
 
     def trainings(self) -> tuple[tuple[int, str], ...]:
         """List (round, control) of every training of the job in order; control is '' for a ticket.

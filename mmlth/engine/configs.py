@@ -1,8 +1,9 @@
 """Configs: find one by path or ``mmdet::...``, and derive the config of every round from it."""
 import copy
+import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -30,7 +31,10 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     path = _packaged(name) if '::' in name else Path(name)
     if not path.is_file():
         raise FileNotFoundError(f'config {name!r} does not exist (looked for {path})')
-    cfg = Config.fromfile(str(path))
+    try:
+        cfg = Config.fromfile(str(path))
+    except ImportError as error:  # a base in another package, or custom_imports
+        raise ValueError(f'config {name!r} needs what is not installed: {error}') from error
     cfg.merge_from_dict(options or {})
     return cfg
 
@@ -82,7 +86,8 @@ def use_amp(cfg: Config) -> None:
     cfg.optim_wrapper.loss_scale = 'dynamic'
 
 
-def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, control: str = '') -> Config:
+def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, control: str = '',
+                 names: Sequence[str] = ()) -> Config:
     """Return the config of one round: an ordinary training that MMDet's own tools could run.
 
     Args:
@@ -91,6 +96,7 @@ def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, 
         layout: Files of the job.
         number: Round, 0 = dense.
         control: Name of the control that is trained in place of the round's ticket, or ''.
+        names: Tensors of the scope; the early-bird hook needs them.
 
     Returns:
         A copy with its own work directory, experiment and visualizer name, seed, the hooks of the
@@ -106,7 +112,8 @@ def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, 
         cfg.visualizer.name = name
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': settings.seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, layout, number, control)]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *_hooks(settings, layout, number, control),
+                        *_early_bird(settings, layout, number, control, names)]
     _keep_checkpoints(cfg, settings)
     if settings.exact_resume:
         cfg.train_dataloader.persistent_workers = False
@@ -178,6 +185,20 @@ def _hooks(settings: IMPConfig, layout: Layout, number: int, control: str) -> li
     if settings.exact_resume:
         hooks.append(dict(type='StepSeedHook'))
     return hooks
+
+
+def _early_bird(settings: IMPConfig, layout: Layout, number: int, control: str,
+                names: Sequence[str]) -> list[dict[str, Any]]:
+    """Watch the mask of the next round, if there is one."""
+    densities = settings.densities()
+    if settings.early_bird is None or control or number + 1 == len(densities):
+        return []
+    point = capture_point(settings.rewind) if number == 0 else {}
+    masks = dict(names=list(names)) if number == 0 else dict(ticket=str(layout.ticket(number)))
+    return [dict(type='EarlyBirdHook', folder=str(layout.early_bird(number)), density=densities[number + 1],
+                 rewind=str(layout.rewind), begin=point.get('step', 0), begin_epoch=point.get('epoch', 0),
+                 criterion=settings.criterion, allocation=settings.allocation, min_kept=settings.min_kept,
+                 seed=settings.seed, **masks, **dataclasses.asdict(settings.early_bird_settings()))]
 
 
 def _keep_checkpoints(cfg: Config, settings: IMPConfig) -> None:

@@ -8,6 +8,7 @@ from mmengine.dist import all_gather_object, barrier, get_rank
 from mmengine.logging import print_log
 
 from mmlth.core import controls, criteria, records, scope, selection
+from mmlth.core.early_bird_files import write_final
 from mmlth.core.files import write_json, write_text
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, count_kept, dense_masks, digest, kept
@@ -115,6 +116,8 @@ class IMPRunner:
                     self.settings.densities()[number], allocation=self.settings.allocation,
                     min_kept=self.settings.min_kept)
             self._save_ticket(number, masks, control)
+        if self.rank == 0 and self.settings.early_bird is not None and not control:
+            write_final(self.layout.early_bird(number - 1), load_ticket(self.layout.ticket(number)).masks)
         barrier()
         self._check_ranks(self.layout.ticket(number, control))
 
@@ -145,7 +148,7 @@ class IMPRunner:
             number, len(plan) - 1, row['sparsity'], row['network_sparsity'],
             start_step=start_step(self.settings, self.layout, number),
             left=len(trainings) - 1 - trainings.index((number, control)), control=control)
-        train_round(round_config(self.cfg, self.settings, self.layout, number, control), progress)
+        train_round(round_config(self.cfg, self.settings, self.layout, number, control, self.plan.names), progress)
         return progress
 
     def record(self, number: int, control: str, progress: ProgressHook) -> None:
@@ -194,7 +197,7 @@ class IMPRunner:
             checkpoint=self.layout.relative(self._checkpoint(number, control)),
             layer_density={n: count_kept(m) / m.numel() for n, m in ticket.masks.items()},
             policies=self._policies(control), digests=digests, control=control,
-            parent=ticket.provenance.get('parent', ''))
+            parent=ticket.provenance.get('parent', ''), saved_steps=progress.saved_steps)
 
     def _policies(self, control: str) -> dict[str, Any]:
         rewind = 'reinit' if control == 'reinit' else self.settings.rewind

@@ -72,8 +72,16 @@ def test_scores_are_new_float32_tensors_in_the_shape_of_the_weights(criterion):
 
 
 def test_increases_of_half_weights_are_taken_in_float32():
-    half = {'w': torch.tensor([1000.], dtype=torch.float16)}  # beside which float16 has no 0.125
-    assert criteria.score('magnitude_increase', half, {'w': tensor(0.125)})['w'].tolist() == [999.875]
+    trained, initial = {'w': tensor(1000).half()}, {'w': tensor(0.125).half()}  # float16 has no 999.875
+    assert criteria.score('magnitude_increase', trained, initial)['w'].tolist() == [999.875]
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16, torch.float64])
+def test_scores_of_any_float_come_back_detached_in_float32(registry, dtype):
+    registry['mine'] = lambda weights, initial, seed: {name: 2 * w for name, w in weights.items()}
+    weights = {'w': torch.ones(2, dtype=dtype, requires_grad=True)}
+    found = criteria.score('mine', weights, weights)['w']
+    assert (found.dtype, found.requires_grad, found.tolist()) == (torch.float32, False, [2, 2])
 
 
 def test_random_scores_depend_on_the_seed_alone():

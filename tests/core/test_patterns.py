@@ -232,6 +232,7 @@ def test_layers_whose_inputs_make_no_groups_are_all_named_with_their_fix():
     told = 'backbone.conv1.weight (64, 3, 7, 7), head.depthwise.weight (16, 1, 3, 3), head.fc.weight (10, 12)'
     assert f'no multiple of 8 in: {told}. Leave them out: exclude=' in message
     patterns = ast.literal_eval(message.split('exclude=')[1])
+    assert patterns == ['^backbone.conv1.weight$', '^head.depthwise.weight$', '^head.fc.weight$']
     left = {name: shape for name, shape in shapes.items() if not any(re.search(p, name) for p in patterns)}
     assert [*left] == ['neck.conv.weight']
     check_pattern('4:8', (1.0, 0.5), left)

@@ -121,7 +121,7 @@ def test_plot_draws_what_is_asked_for(call_tool, job, tmp_path):
     call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity', '--format', 'svg')
     assert '<svg' in (tmp_path / 'map_vs_sparsity.svg').read_text()
     error = call_tool('plot_summary.py', job[0], '--out', tmp_path, '--metric', 'AP', code=1).stderr
-    assert "metric='AP': the records hold toy/mAP" in error
+    assert "metrics=['AP']: give up to 4 of those that the records hold: toy/mAP" in error
 
 
 @pytest.mark.parametrize('tool, args', [('inspect_ticket.py', []), ('test_ticket.py', []),

@@ -31,6 +31,7 @@ class ProgressHook(Hook):
         metrics: Metrics of the last evaluation, or None.
         metrics_step: Optimizer steps done at that evaluation.
         steps: Optimizer steps done when the training ended.
+        saved_steps: Steps that weren't done because it ended early.
         seconds: Wall time of this round, resumed parts included.
     """
 
@@ -48,6 +49,7 @@ class ProgressHook(Hook):
         self.metrics: dict[str, float] | None = None
         self.metrics_step = -1
         self.steps = 0
+        self.saved_steps = 0
         self.seconds = 0.0
 
     def before_train(self, runner: Runner) -> None:
@@ -73,6 +75,7 @@ class ProgressHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         self.steps = runner.iter
+        self.saved_steps = runner.max_iters - runner.iter
 
     def describe(self) -> str:
         """Say round and both sparsities in one line."""
