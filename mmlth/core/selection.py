@@ -164,8 +164,8 @@ def _warn(name: str, floor: int, density: float) -> None:
 
 def _raise_best(scores: Tensor, mask: Tensor, count: int) -> Tensor:
     """Return scores in which the ``count`` best kept positions are infinite, so that they stay."""
-    best = torch.where(mask, scores, -torch.inf).flatten().argsort(descending=True, stable=True)
-    return scores.flatten().index_fill(0, best[:count], torch.inf).reshape(scores.shape)
+    best = top({'': scores}, {'': mask}, count, finite=False)['']
+    return torch.where(best, torch.inf, scores)
 
 
 def _per_layer(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor],

@@ -86,6 +86,7 @@ class IMPConfig:
         check_pattern(self.allocation, self.densities(), {})
         self._check_controls()
         if self.early_bird is not None:
+            object.__setattr__(self, 'early_bird', dict(self.early_bird))  # of a Config: its own kind of dict
             self.early_bird_settings()
 
     def densities(self) -> tuple[float, ...]:

@@ -1,5 +1,6 @@
 """Rounds of a job that end early, by themselves or at a fraction, and what their records say."""
 import copy
+import json
 
 import pytest
 
@@ -44,6 +45,13 @@ def test_no_look_before_w_k_of_an_epoch_is_captured(toy_cfg, run_imp, tmp_path):
 def test_bad_settings_are_refused_at_once(early_bird, message):
     with pytest.raises(ValueError, match=message):
         IMPConfig(early_bird=early_bird)
+
+
+def test_settings_of_a_config_survive_json(toy_cfg):
+    toy_cfg.merge_from_dict({'imp.early_bird.fraction': 0.5})
+    settings = IMPConfig.from_dicts(toy_cfg.imp)
+    assert IMPConfig.from_dicts(json.loads(json.dumps(settings.as_dict()))) == settings
+    assert settings.early_bird == dict(fraction=0.5) and type(settings.early_bird) is dict
 
 
 def test_more_steps_than_there_are_is_refused_before_training(toy_cfg, run_imp, tmp_path):

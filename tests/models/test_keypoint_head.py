@@ -60,3 +60,13 @@ def test_initial_weights_are_hes_by_fan_out_and_biases_zero():
     conv = head.convs[3].conv.requires_grad_(False)
     assert float(conv.weight.std()) == pytest.approx((2 / (512 * 9))**0.5, rel=0.02)
     assert head.score_deconv.weight.std() > 0 and not head.score_deconv.bias.any() and not conv.bias.any()
+
+
+def test_mixed_precision_keeps_loss_and_decoding_in_full_precision():
+    torch.manual_seed(0)
+    head = KeypointRCNNHead(num_keypoints=2, num_convs=2, in_channels=4, conv_out_channels=8)
+    with torch.autocast('cpu', torch.bfloat16):
+        logits = head(torch.randn(1, 4, 14, 14))
+        loss, found = head.loss(logits, points((1, 1, 2), (5, 5, 1)), BOXES), head.predict(logits, BOXES)
+    assert logits.dtype == torch.bfloat16 and loss.dtype == found.dtype == torch.float32
+    assert float(loss) == pytest.approx(math.log(56 * 56), rel=0.1)

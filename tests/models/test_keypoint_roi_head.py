@@ -145,15 +145,3 @@ def test_any_number_of_keypoints_of_any_class():
     model = build(num_keypoints=3, labels=[0])
     found = losses(model, sample([BOX], visible(BOX)[:, :3]))
     assert found['loss_keypoint'] > 0 and predict(model).keypoints.shape[1:] == (3, 3)
-
-
-def test_autocast_keeps_the_loss_in_full_precision(model):
-    torch.manual_seed(2)
-    image, samples = torch.randn(1, 3, 96, 128), [sample([BOX], visible(BOX))]
-    with torch.autocast('cpu', torch.bfloat16):
-        found = model.loss(image, samples)['loss_keypoint']
-    assert found.dtype == torch.float32 and 6 < found < 12
-    with torch.autocast('cpu', torch.bfloat16), torch.no_grad():
-        model.eval()
-        keypoints = model.predict(image, [sample([])])[0].pred_instances.keypoints
-    assert keypoints.dtype == torch.float32 and torch.isfinite(keypoints).all()
