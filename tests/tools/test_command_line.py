@@ -106,13 +106,13 @@ def test_export_refuses_to_replace_a_file(call_tool, job, tmp_path):
 def test_export_refuses_a_checkpoint_of_another_round(call_tool, job, tmp_path):
     dense = job[0] / 'round_00' / 'epoch_3.pth'
     error = call_tool('export_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', tmp_path / 'out.pth',
-                     '--checkpoint', dense, code=1).stderr
+                      '--checkpoint', dense, code=1).stderr
     assert 'does not belong to this ticket' in error and not (tmp_path / 'out.pth').exists()
 
 
 def test_test_ticket_scores_like_the_record(call_tool, job, tmp_path):
     call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--work-dir', tmp_path / 'e',
-             '--out', tmp_path / 'm.json')
+              '--out', tmp_path / 'm.json')
     record = json.loads((job[0] / 'round_02' / 'record.json').read_text())
     assert json.loads((tmp_path / 'm.json').read_text()) == record['metrics']
 
