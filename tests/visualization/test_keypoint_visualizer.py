@@ -8,6 +8,7 @@ import torch
 from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.registry import VISUALIZERS
 from mmdet.structures import DetDataSample
+from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from mmlth.visualization import KeypointLocalVisualizer
@@ -155,6 +156,7 @@ def test_a_threshold_that_would_hide_labelled_points_is_refused(value):
 
 
 def test_mmdets_hook_draws_ground_truth_beside_predictions(tmp_path):
+    init_default_scope('mmdet')  # other tests in this process leave theirs
     made = VISUALIZERS.build(dict(type='KeypointLocalVisualizer', name='keypoint_test'))
     made.dataset_meta = META
     hook = DetVisualizationHook(draw=True, test_out_dir='pictures')
