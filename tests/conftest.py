@@ -80,6 +80,21 @@ def run_tool():
     return run
 
 
+COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
+
+
+def coco_options(train=4, val=2):
+    """Point a COCO config to the first images of the real sample, small, for one epoch from random weights."""
+    return ['model.backbone.init_cfg=None', 'train_cfg.max_epochs=1',
+            f'val_evaluator.ann_file={COCO}/annotations/instances_val.json',
+            *(f'{part}_dataloader.{key}' for part, count in (('train', train), ('val', val)) for key in (
+                f'dataset.data_root={COCO}/', f'dataset.ann_file=annotations/instances_{part}.json',
+                'dataset.data_prefix.img=images/', f'dataset.indices={count}', 'num_workers=0',
+                'persistent_workers=False')),
+            'train_dataloader.dataset.pipeline.2.scale=(256,160)',
+            'val_dataloader.dataset.pipeline.1.scale=(256,160)']
+
+
 MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
 
 

@@ -8,11 +8,10 @@ import pytest
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from conftest import ROOT, data_options, run_mmdet, tool_env
+from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.checkpoints import load_checkpoint
 
-COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
 METRICS = dict(faster='bbox', mask='segm', keypoint='keypoints')
 
 
@@ -107,16 +106,8 @@ def test_voc_config_runs_on_the_voc_form(run_tool, digit_scenes, tmp_path):
 
 @pytest.mark.skipif(not COCO.exists(), reason='the real COCO sample is not here')
 def test_mask_rcnn_r18_runs_two_rounds_on_real_coco_images(run_tool, tmp_path):
-    val = f'{COCO}/annotations/instances_val.json'
     run_tool('imp_train.py', ROOT / 'configs' / 'mask_rcnn' / 'mask-rcnn_r18_fpn_1x_coco.py', '--work-dir',
-             tmp_path / 'imp', '--rewind', '1', '--cfg-options', 'model.backbone.init_cfg=None',
-             'train_cfg.max_epochs=1', f'val_evaluator.ann_file={val}',
-             *(f'{part}_dataloader.{key}' for part in ('train', 'val') for key in (
-                 f'dataset.data_root={COCO}/', f'dataset.ann_file=annotations/instances_{part}.json',
-                 'dataset.data_prefix.img=images/', f'dataset.indices={4 if part == "train" else 2}',
-                 'num_workers=0', 'persistent_workers=False')),
-             'train_dataloader.dataset.pipeline.2.scale=(256,160)',
-             'val_dataloader.dataset.pipeline.1.scale=(256,160)')
+             tmp_path / 'imp', '--rewind', '1', '--cfg-options', *coco_options())
     rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
     assert [r['steps'] for r in rounds] == [2, 2]
     assert rounds[1]['network_sparsity'] == pytest.approx(0.784, abs=1e-3)

@@ -91,9 +91,7 @@ def run(args: argparse.Namespace) -> None:
     cfg = load_config(args.config, args.cfg_options)
     if args.data_root:
         cfg = set_data_root(cfg, args.data_root)
-    seed = cfg.get('randomness', {}).get('seed')
-    block = {**({} if seed is None else dict(seed=seed)), **cfg.get('imp', {})}
-    settings = IMPConfig.from_dicts(block, read_flags(args))
+    settings = IMPConfig.from_config(cfg, read_flags(args))
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:

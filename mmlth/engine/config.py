@@ -116,6 +116,12 @@ class IMPConfig:
         return cls(**given)
 
     @classmethod
+    def from_config(cls, cfg: Mapping[str, Any], flags: Mapping[str, Any] | None = None) -> 'IMPConfig':
+        """Read a whole config: its ``imp`` block, whose seed is by default that of ``randomness``."""
+        seed = cfg.get('randomness', {}).get('seed')
+        return cls.from_dicts({**({} if seed is None else dict(seed=seed)), **cfg.get('imp', {})}, flags)
+
+    @classmethod
     def describe(cls) -> str:
         """List every setting: name, default, meaning."""
         return '\n'.join(f'  {f.name} (default {f.default!r}): {f.metadata["help"]}'

@@ -1,7 +1,7 @@
 """Iterative magnitude pruning on one screen: train, rank, prune, rewind, repeat."""
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 from mmengine.config import Config
 from mmengine.dist import all_gather_object, barrier, get_rank
@@ -111,20 +111,21 @@ class IMPRunner:
             if control:
                 masks = self._control_masks(number, control)
             else:
-                masks = selection.select(
-                    self._scores(number), load_ticket(self.layout.ticket(number - 1)).masks,
-                    self.settings.densities()[number], allocation=self.settings.allocation,
-                    min_kept=self.settings.min_kept)
+                masks = self._select(number, selection.select)
             self._save_ticket(number, masks, control)
         if self.rank == 0 and self.settings.early_bird is not None and not control:
             write_final(self.layout.early_bird(number - 1), load_ticket(self.layout.ticket(number)).masks)
         barrier()
         self._check_ranks(self.layout.ticket(number, control))
 
-    def _scores(self, number: int) -> dict[str, Any]:
+    def _select(self, number: int, how: Callable[..., dict[str, Any]]) -> dict[str, Any]:
+        """Rank what the round before trained, among what it kept."""
+        settings = self.settings
         trained = scope.weights_of(load_state(self._checkpoint(number - 1)), self.plan.names)
         initial = scope.weights_of(load_weights(self.layout.rewind), self.plan.names)
-        return criteria.score(self.settings.criterion, trained, initial, self.settings.seed)
+        return how(criteria.score(settings.criterion, trained, initial, settings.seed),
+                   load_ticket(self.layout.ticket(number - 1)).masks, settings.densities()[number],
+                   allocation=settings.allocation, min_kept=settings.min_kept)
 
     def _control_masks(self, number: int, control: str) -> dict[str, Any]:
         parent = load_ticket(self.layout.ticket(number)).masks
@@ -134,10 +135,7 @@ class IMPRunner:
         if control == 'shuffle':
             return controls.shuffled_masks(parent, seed)
         if control == 'reverse':
-            return controls.reversed_masks(
-                self._scores(number), load_ticket(self.layout.ticket(number - 1)).masks,
-                self.settings.densities()[number], allocation=self.settings.allocation,
-                min_kept=self.settings.min_kept)
+            return self._select(number, controls.reversed_masks)
         return dense_masks(parent) if control == 'dense' else parent  # reinit: other weights, same masks
 
     def train(self, number: int, control: str = '') -> ProgressHook:

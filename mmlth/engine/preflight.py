@@ -186,10 +186,12 @@ def check_disk(work_dir: Path, parameters: int, settings: IMPConfig, cfg: Config
     copies = 2 if cfg.optim_wrapper.get('optimizer', {}).get('type') == 'SGD' else 3  # + state
     keep = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('max_keep_ckpts', -1)
     keep = keep if keep > 0 else settings.max_keep_ckpts
-    needed = 4 * parameters * (copies * keep * len(settings.densities()) + 1)
+    trainings = len(settings.trainings())
+    start = trainings if settings.rewind in ('lr', 'none', 'reinit') else 0  # start.safetensors of each
+    needed = 4 * parameters * (copies * (keep * trainings + 1) + start)  # + 1: rewind.safetensors, rewind.pth
     free = free_bytes(work_dir)
     if free < needed:
         raise OSError(f'the disk of {work_dir} has {free / 2**30:.1f} GiB free, but the job needs about '
-                      f'{needed / 2**30:.1f} GiB ({len(settings.densities())} rounds, {keep} checkpoints '
+                      f'{needed / 2**30:.1f} GiB ({trainings} trainings, {keep} checkpoints '
                       'each). Free some, choose another --work-dir, or lower '
                       'default_hooks.checkpoint.max_keep_ckpts (2 at least)')

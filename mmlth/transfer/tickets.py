@@ -106,8 +106,7 @@ def rank_checkpoint(path: str | Path, cfg: Config, out: str | Path, *, sparsity:
 
 def target_settings(cfg: Config, **flags: Any) -> IMPConfig:
     """Read scope, seed and so on from the config's ``imp`` block; flags that aren't None override it."""
-    seed = cfg.get('randomness', {}).get('seed')
-    return IMPConfig.from_dicts({**({} if seed is None else dict(seed=seed)), **cfg.get('imp', {})}, flags)
+    return IMPConfig.from_config(cfg, flags)
 
 
 def build_target(cfg: Config, settings: IMPConfig) -> tuple[Target, Weights]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from conftest import ROOT, data_options, run_mmdet, tool_env
+from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
 from mmlth.core.masks import apply
 from mmlth.core.ticket import load_ticket, load_weights
 from mmlth.engine.checkpoints import load_state
@@ -84,21 +84,11 @@ def test_any_mmdet_config_goes_through_untouched(run_tool, digit_scenes, tmp_pat
     assert [r['round'] for r in rounds] == [0, 1] and rounds[1]['sparsity'] == pytest.approx(0.5, abs=1e-5)
 
 
-COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
-
-
 @pytest.mark.skipif(not COCO.exists(), reason='the real COCO sample is not here')
 def test_stock_faster_rcnn_r50_runs_two_rounds_on_real_coco_images(run_tool, tmp_path):
-    val = f'{COCO}/annotations/instances_val.json'
     run_tool('imp_train.py', 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '--work-dir',
              tmp_path / 'imp', '--rounds', '1', '--target-sparsity', '0.8', '--cfg-options',
-             'model.backbone.init_cfg=None', 'train_cfg.max_epochs=1', f'val_evaluator.ann_file={val}',
-             *(f'{part}_dataloader.{key}' for part in ('train', 'val') for key in (
-                 f'dataset.data_root={COCO}/', f'dataset.ann_file=annotations/instances_{part}.json',
-                 'dataset.data_prefix.img=images/', f'dataset.indices={4 if part == "train" else 2}',
-                 'num_workers=0', 'persistent_workers=False')),
-             'train_dataloader.dataset.pipeline.2.scale=(256,160)',
-             'val_dataloader.dataset.pipeline.1.scale=(256,160)')
+             *coco_options())
     rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
     assert [r['steps'] for r in rounds] == [2, 2]
     assert rounds[1]['network_sparsity'] == pytest.approx(0.7379, abs=1e-4)

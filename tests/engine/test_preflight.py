@@ -81,7 +81,7 @@ def test_an_empty_scope_is_refused_with_the_groups_there_are(toy_cfg, run_imp, t
 
 def test_too_little_disk_is_refused_with_both_numbers(toy_cfg, run_imp, tmp_path, monkeypatch):
     monkeypatch.setattr(preflight, 'free_bytes', lambda folder: 1000)
-    with pytest.raises(OSError, match='0.0 GiB free, but the job needs about .* GiB .*3 rounds, 2 checkpoints'):
+    with pytest.raises(OSError, match='0.0 GiB free, but the job needs about .* GiB .*3 trainings, 2 checkpoints'):
         run_imp(toy_cfg, tmp_path / 'job')
     assert not (tmp_path / 'job').exists()
 
@@ -128,3 +128,12 @@ def test_a_missing_config_is_named(name, message):
 def test_a_packaged_config_is_found_with_its_options():
     cfg = load_config('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py', {'train_cfg.max_epochs': 3})
     assert cfg.model.type == 'RetinaNet' and cfg.train_cfg.max_epochs == 3
+
+
+def test_controls_and_start_weights_need_disk_too(toy_cfg, tmp_path, monkeypatch):
+    from mmlth.engine import preflight
+    monkeypatch.setattr(preflight, 'free_bytes', lambda path: 4 * 1000 * 2 * (2 * 3 + 1))  # enough for 3 trainings
+    preflight.check_disk(tmp_path, 1000, IMPConfig(scope='all', rounds=2), toy_cfg)
+    for more in (dict(controls='random'), dict(rewind='lr')):
+        with pytest.raises(OSError, match='GiB free, but the job needs'):
+            preflight.check_disk(tmp_path, 1000, IMPConfig(scope='all', rounds=2, **more), toy_cfg)
