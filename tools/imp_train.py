@@ -45,15 +45,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='delete another IMP job that lies in the work dir')
     group = parser.add_argument_group('pruning (each overrides the setting of the imp block)')
     group.add_argument('--target-sparsity', type=float, metavar='P', help='final sparsity, in (0, 1)')
-    group.add_argument('--rounds', type=int, metavar='T', help='number of prunings')
+    group.add_argument('--rounds', type=int, metavar='T', help='number of prunings; 0 trains the dense net alone')
     group.add_argument('--schedule', nargs='+', metavar='S',
                        help='geometric, linear, or the sparsities of all rounds, rising')
     group.add_argument('--scope', nargs='+', metavar='S', help='paper, all, backbone, or groups')
     group.add_argument('--allocation', metavar='A', help='global, normalized, layerwise, erk, or N:M such as 2:4')
-    group.add_argument('--rewind', metavar='K', help='init, steps k or epoch_K: survivors go back to w_k; lr, none, '
-                       'reinit: see below')
+    group.add_argument('--rewind', metavar='K', help='init, steps k, epoch_K or P%%: survivors go back to '
+                       'w_k; lr, none, reinit: see below')
     group.add_argument('--controls', nargs='+', metavar='C', help='random, shuffle, reinit, dense, reverse: trained '
                        'beside the last ticket')
+    group.add_argument('--dense-from', metavar='DIR', help='work dir of a job whose dense round and w_k are taken over')
+    group.add_argument('--ticket', metavar='FILE', help='train this ticket, of tools/transfer_ticket.py say, beside '
+                       'the dense net; replaces target sparsity, rounds, schedule and rewind')
     group.add_argument('--seed', type=int, help='seed of every round')
     group = parser.add_argument_group("as in MMDet's tools/train.py")
     group.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
@@ -80,7 +83,7 @@ def read_flags(args: argparse.Namespace) -> dict:
     rewind = int(args.rewind) if args.rewind and args.rewind.isdigit() else args.rewind
     return dict(target_sparsity=args.target_sparsity, rounds=args.rounds, schedule=schedule,
                 scope=one_or_many(args.scope), allocation=args.allocation, rewind=rewind, controls=args.controls,
-                seed=args.seed)
+                dense_from=args.dense_from, ticket=args.ticket, seed=args.seed)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -11,9 +11,9 @@ model = dict(
     roi_head=dict(
         bbox_roi_extractor=dict(
             out_channels=channels,
-            roi_layer=dict(sampling_ratio=2)),  # adaptive sampling takes a third of a CPU step
+            roi_layer=dict(sampling_ratio=1)),  # adaptive sampling takes a third of a CPU step
         bbox_head=dict(in_channels=channels, fc_out_channels=256, num_classes=11)),
     train_cfg=dict(
-        rpn_proposal=dict(nms_pre=500, max_per_img=200),
+        rpn_proposal=dict(nms_pre=250, max_per_img=200),
         rcnn=dict(sampler=dict(num=64))),
     test_cfg=dict(rpn=dict(nms_pre=300, max_per_img=100)))

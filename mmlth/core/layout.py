@@ -33,6 +33,10 @@ class Layout:
     def rewind(self) -> Path:
         return self.work_dir / 'rewind.safetensors'
 
+    def captured(self, name: str) -> Path:
+        """Weights that the dense round keeps for jobs that share it (:func:`mmlth.core.rewind.capture_name`)."""
+        return self.work_dir / 'captured' / f'{name}.safetensors'
+
     @property
     def state(self) -> Path:
         return self.work_dir / 'rewind.pth'
@@ -67,6 +71,11 @@ class Layout:
     def record(self, number: int, control: str = '') -> Path:
         return self.round_dir(number, control) / 'record.json'
 
+    def control_records(self) -> list[tuple[str, Path]]:
+        """List (control, record) of every finished control, by round."""
+        found = sorted((self.work_dir / 'controls').glob('round_[0-9]*_*/record.json'))
+        return [(path.parent.name.split('_', 2)[2], path) for path in found]
+
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the work directory, as records store it."""
         return path.relative_to(self.work_dir).as_posix()
@@ -74,6 +83,6 @@ class Layout:
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
         files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.state, self.summary,
-                 self.summary_csv, self.report, self.work_dir / 'controls',
+                 self.summary_csv, self.report, self.work_dir / 'captured', self.work_dir / 'controls',
                  *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

@@ -7,7 +7,7 @@ from typing import Any
 from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
-_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps'}  # younger than the first files
+_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in'}  # younger than the first files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class RoundRecord:
             (``start``, from round 1) and of those it ended with (``trained``).
         control: What was trained in place of the round's ticket (:data:`mmlth.core.controls.CONTROLS`), or ''.
         saved_steps: Optimizer steps that an early end (early-bird mask) saved.
+        trained_in: Work directory of the job that trained this round, relative to this one's, where a dense
+            round was taken over, or ''.
         parent: Digest of the masks of the ticket that a control belongs to, else of the ticket before, or ''.
     """
 
@@ -52,6 +54,7 @@ class RoundRecord:
     control: str = ''
     parent: str = ''
     saved_steps: int = 0
+    trained_in: str = ''
     version: int = FORMAT_VERSION
 
 

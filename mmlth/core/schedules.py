@@ -9,7 +9,7 @@ def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
 
     Args:
         target_sparsity: p, sparsity of the scope after the last round, in (0, 1).
-        rounds: T, number of prunings, at least 1 (1 is one-shot pruning).
+        rounds: T, number of prunings, at least 0 (1 is one-shot pruning, 0 the dense net alone).
 
     Returns:
         T + 1 densities from 1.0 (round 0, dense) down to exactly 1 - p.
@@ -19,7 +19,7 @@ def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
     """
     _check(target_sparsity, rounds)
     kept = 1 - target_sparsity
-    return (*(kept**(i / rounds) for i in range(rounds)), kept)
+    return (*(kept**(i / rounds) for i in range(rounds)), kept) if rounds else (1.0, )
 
 
 def linear(target_sparsity: float, rounds: int) -> tuple[float, ...]:
@@ -29,7 +29,7 @@ def linear(target_sparsity: float, rounds: int) -> tuple[float, ...]:
     (1.0, 0.75, 0.5, 0.25)
     """
     _check(target_sparsity, rounds)
-    return (*(1 - target_sparsity * i / rounds for i in range(rounds)), 1 - target_sparsity)
+    return (*(1 - target_sparsity * i / rounds for i in range(rounds)), 1 - target_sparsity) if rounds else (1.0, )
 
 
 def explicit(sparsities: Sequence[float]) -> tuple[float, ...]:
@@ -57,5 +57,6 @@ SCHEDULES: dict[str, Callable[[float, int], tuple[float, ...]]] = dict(
 def _check(target_sparsity: float, rounds: int) -> None:
     if not 0 < target_sparsity < 1:
         raise ValueError(f'target_sparsity={target_sparsity!r} must be in (0, 1), for example 0.8')
-    if not isinstance(rounds, int) or rounds < 1:
-        raise ValueError(f'rounds={rounds!r} must be a whole number of prunings, at least 1')
+    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
+        raise ValueError(f'rounds={rounds!r} must be a whole number of prunings, at least 1 (or 0 for the dense '
+                         'net alone)')

@@ -6,11 +6,13 @@ from typing import Any, Mapping
 from mmlth.core.controls import CONTROLS
 from mmlth.core.criteria import check_criterion
 from mmlth.core.early_bird import EarlyBird
+from mmlth.core.masks import density
 from mmlth.core.patterns import check_pattern
 from mmlth.core.rewind import check_rewind
 from mmlth.core.schedules import SCHEDULES, explicit
 from mmlth.core.scope import FROZEN_POLICIES, check_scope
 from mmlth.core.selection import check_allocation
+from mmlth.core.ticket import load_ticket
 
 
 def _setting(default: Any, text: str) -> Any:
@@ -31,7 +33,8 @@ class IMPConfig:
         0.8, 'sparsity of the scope after the last round, in (0, 1). 0.8 is the most the paper '
         'prunes without loss')
     rounds: int = _setting(
-        4, 'number of prunings T; T + 1 trainings run, the first one dense. 1 is one-shot pruning')
+        4, 'number of prunings T; T + 1 trainings run, the first one dense. 1 is one-shot pruning, 0 trains '
+        'the dense net alone, for other jobs to share (dense_from)')
     schedule: str | tuple[float, ...] = _setting(
         'geometric', 'sparsity of the rounds: "geometric" (same share of what is left each time, '
         'the paper), "linear", or a list of rising sparsities, which replaces target_sparsity and '
@@ -51,9 +54,9 @@ class IMPConfig:
         '"layerwise" (same share everywhere), "erk", or "N:M" such as "2:4" (N of every M inputs)')
     min_kept: int = _setting(1, 'weights that every tensor keeps at least, against layer collapse')
     rewind: str | int = _setting(
-        'init', 'what survivors start from: "init" (w_0), a number of steps k or "epoch_K" (w_k), "lr" (their '
-        'trained weights, learning rate from the start), "none" (trained weights, last learning rate), or '
-        '"reinit" (newly drawn, a control)')
+        'init', 'what survivors start from: "init" (w_0), a number of steps k, "epoch_K" or "P%" of the training '
+        '(w_k), "lr" (their trained weights, learning rate from the start), "none" (trained weights, last learning '
+        'rate), or "reinit" (newly drawn, a control)')
     optimizer: str = _setting(
         'fresh', 'optimizer state of a round: "fresh", or "rewound" to that of step k')
     lr_schedule: str = _setting(
@@ -65,6 +68,14 @@ class IMPConfig:
         (), 'what to train beside the tickets: "random" mask, layer-matched "shuffle", "reinit", "dense" (rewound, '
         'nothing pruned), "reverse" mask')
     control_rounds: tuple[int, ...] = _setting((), 'rounds that get controls; () is the last')
+    dense_from: str | None = _setting(
+        None, 'work directory of a job with this config and seed, whose dense round and w_k are taken over '
+        'instead of trained again; it must have captured them (its rewind or capture)')
+    capture: tuple[str | int, ...] = _setting(
+        (), 'further points, as rewind takes them, whose weights the dense round keeps for jobs that share it')
+    ticket: str | None = _setting(
+        None, 'ticket file to train beside the dense net instead of one found here, with its own start '
+        'weights: of tools/transfer_ticket.py, say. Replaces target_sparsity, rounds, schedule and rewind')
     seed: int = _setting(0, 'seed of every round: initial weights, data order, augmentation')
     max_keep_ckpts: int = _setting(
         2, 'checkpoints kept per round where the config sets no limit of its own; at least 2, so '
@@ -74,7 +85,7 @@ class IMPConfig:
         'alone and loader processes start anew each epoch')
 
     def __post_init__(self) -> None:
-        for name in ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds'):
+        for name in ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds', 'capture'):
             value = getattr(self, name)
             if isinstance(value, (str, int)) and name not in ('schedule', 'scope'):
                 value = (value, )
@@ -85,6 +96,7 @@ class IMPConfig:
         self._check_numbers()
         check_pattern(self.allocation, self.densities(), {})
         self._check_controls()
+        self._check_sources()
         if self.early_bird is not None:
             object.__setattr__(self, 'early_bird', dict(self.early_bird))  # of a Config: its own kind of dict
             self.early_bird_settings()
@@ -109,6 +121,8 @@ class IMPConfig:
             if 'schedule' in flags:
                 raise ValueError(f'a list of sparsities says what {planned} would; give one or the other')
             given['schedule'] = 'geometric'
+        if given.get('ticket'):
+            given.update(_schedule_of(given['ticket'], flags))
         known = [f.name for f in dataclasses.fields(cls)]
         unknown = sorted(set(given) - set(known))
         if unknown:
@@ -149,8 +163,29 @@ class IMPConfig:
         if unknown:
             raise ValueError(f'controls={unknown}: allowed are {", ".join(CONTROLS)}')
         last = len(self.densities()) - 1
+        if self.controls and not last:
+            raise ValueError(f'controls={self.controls} belong to a ticket, but rounds=0 finds none; raise rounds')
         if any(not isinstance(n, int) or not 0 < n <= last for n in self.control_rounds):
             raise ValueError(f'control_rounds={self.control_rounds}: allowed are rounds 1 to {last}')
+
+    def _check_sources(self) -> None:
+        """Check what other jobs share with this one, and a given ticket."""
+        for point in self.capture:
+            check_rewind(point, 'fresh', 'restart', 'capture')
+        needs_state = self.optimizer == 'rewound' or self.lr_schedule == 'continue'
+        if self.dense_from and (needs_state or self.early_bird is not None):
+            name = ('early_bird' if self.early_bird is not None else
+                    'optimizer' if self.optimizer == 'rewound' else 'lr_schedule')
+            raise ValueError(f'dense_from={self.dense_from!r}: {name}={getattr(self, name)!r} needs a dense round of '
+                             'its own, since a shared one keeps weights alone. Leave out one of the two')
+        if self.early_bird is not None and len(self.densities()) == 1:
+            raise ValueError('early_bird watches the mask of a round to come, but rounds=0 has none; raise rounds')
+        if self.ticket is None:
+            return
+        if (self.rewind != 'init' or self.early_bird is not None or 'reverse' in self.controls
+                or len(self.densities()) != 2):
+            raise ValueError(f'ticket={self.ticket!r} brings its masks and start weights and is trained once: leave '
+                             'rewind, early_bird, rounds and the control "reverse" out')
 
     def early_bird_settings(self) -> EarlyBird:
         """Return the checked settings of ``early_bird``, which must not be None."""
@@ -177,3 +212,14 @@ class IMPConfig:
                 raise ValueError(f'{name}={value!r} must be a whole number, at least {least}')
         if not isinstance(self.target_sparsity, (int, float)):
             raise ValueError(f'target_sparsity={self.target_sparsity!r} must be a number in (0, 1)')
+
+
+def _schedule_of(path: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schedule of a job that trains a given ticket: its sparsity."""
+    planned = [k for k in ('target_sparsity', 'rounds', 'schedule', 'rewind') if k in flags]
+    if planned:
+        raise ValueError(f'ticket={path!r} says what {planned} would; leave {planned} out')
+    sparsity = 1 - density(load_ticket(path).masks)
+    if not sparsity:
+        raise ValueError(f'ticket={path!r} prunes nothing; the dense net is trained by every job')
+    return dict(schedule=(sparsity, ), rewind='init')

@@ -10,7 +10,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dist import init_dist, is_distributed
 
 from mmlth.core.layout import Layout
-from mmlth.core.rewind import capture_point
+from mmlth.core.rewind import capture_name, capture_point
 from mmlth.core.ticket import weights_step
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
@@ -172,6 +172,8 @@ def _hooks(settings: IMPConfig, layout: Layout, number: int, control: str) -> li
     if number == 0:
         point = capture_point(settings.rewind)
         hooks.append(dict(type='CaptureHook', path=str(layout.rewind), **point))
+        hooks += [dict(type='CaptureHook', path=str(layout.captured(capture_name(k))), **capture_point(k))
+                  for k in settings.capture]
         if needs_state:
             hooks.append(dict(type='CaptureStateHook', path=str(layout.state), **point))
     else:
@@ -197,6 +199,7 @@ def _early_bird(settings: IMPConfig, layout: Layout, number: int, control: str,
     masks = dict(names=list(names)) if number == 0 else dict(ticket=str(layout.ticket(number)))
     return [dict(type='EarlyBirdHook', folder=str(layout.early_bird(number)), density=densities[number + 1],
                  rewind=str(layout.rewind), begin=point.get('step', 0), begin_epoch=point.get('epoch', 0),
+                 begin_share=point.get('share', 0.0),
                  criterion=settings.criterion, allocation=settings.allocation, min_kept=settings.min_kept,
                  seed=settings.seed, **masks, **dataclasses.asdict(settings.early_bird_settings()))]
 

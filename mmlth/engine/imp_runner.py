@@ -22,6 +22,7 @@ from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import round_config, start_launcher, start_step
 from mmlth.engine.hooks import ProgressHook
 from mmlth.engine.rewind import reinitialised
+from mmlth.engine.sharing import DenseRound, find_dense
 from mmlth.engine.training import train_round
 from mmlth.version import __version__
 
@@ -47,6 +48,7 @@ class IMPRunner:
         start_launcher(cfg, launcher)
         self.rank = get_rank()
         self.plan: preflight.Preflight | None = None
+        self.dense: DenseRound | None = None
 
     def run(self, *, overwrite: bool = False) -> Summary:
         """Run every round that isn't finished yet; return the summary of all.
@@ -67,8 +69,7 @@ class IMPRunner:
                 continue
             if number > 0:
                 self.make_ticket(number, control)
-            progress = self.train(number, control)
-            self.record(number, control, progress)
+            self.record(number, control, self.train(number, control))
         return self.summarise()
 
     def preflight(self, *, dry_run: bool = False, overwrite: bool = False) -> preflight.Preflight:
@@ -82,6 +83,8 @@ class IMPRunner:
             preflight.check_config(self.cfg)
         job = workdir.identity(self.cfg, self.settings)
         there = workdir.check(self.layout, job, overwrite=overwrite or dry_run)
+        if self.settings.dense_from and not dry_run and not self.layout.record(0).exists():
+            self.dense = find_dense(self.settings, job)
         self.plan = preflight.plan(self.cfg, self.settings, need_weights=not dry_run)
         barrier()
         if self.rank == 0:
@@ -110,6 +113,8 @@ class IMPRunner:
         if self.rank == 0 and not self.layout.ticket(number, control).exists():
             if control:
                 masks = self._control_masks(number, control)
+            elif self.settings.ticket:
+                masks = load_ticket(self.settings.ticket).masks
             else:
                 masks = self._select(number, selection.select)
             self._save_ticket(number, masks, control)
@@ -138,8 +143,14 @@ class IMPRunner:
             return self._select(number, controls.reversed_masks)
         return dense_masks(parent) if control == 'dense' else parent  # reinit: other weights, same masks
 
-    def train(self, number: int, control: str = '') -> ProgressHook:
-        """Train the ticket of one round, or a control of it, from its start weights (round 0: dense from w_0)."""
+    def train(self, number: int, control: str = '') -> ProgressHook | RoundRecord:
+        """Train the ticket of one round, or a control of it, from its start weights (round 0: dense from w_0).
+
+        Returns:
+            Metrics, seconds and steps of the training; of a shared dense round, those of its record.
+        """
+        if number == 0 and self.dense is not None:
+            return self._adopt(self.dense)
         plan, trainings = self.plan.rounds(), self.settings.trainings()
         row = plan[0] if control == 'dense' else plan[number]
         progress = ProgressHook(
@@ -149,7 +160,15 @@ class IMPRunner:
         train_round(round_config(self.cfg, self.settings, self.layout, number, control, self.plan.names), progress)
         return progress
 
-    def record(self, number: int, control: str, progress: ProgressHook) -> None:
+    def _adopt(self, dense: DenseRound) -> RoundRecord:
+        """Take over the dense round of another job."""
+        if self.rank == 0:
+            dense.copy_to(self.layout)
+            print_log(f'round 0 is taken over from {dense.work_dir}')
+        barrier()
+        return dense.record
+
+    def record(self, number: int, control: str, progress: ProgressHook | RoundRecord) -> None:
         """Check the trained weights, then write the record that finishes the training."""
         if self.rank == 0:
             path = self._checkpoint(number, control)
@@ -169,18 +188,18 @@ class IMPRunner:
 
     def summarise(self) -> Summary:
         """Collect the records of all finished trainings into ``summary.json``."""
-        trainings = self.settings.trainings()
-        paths = [(control, self.layout.record(number, control)) for number, control in trainings]
+        paths = [('', self.layout.record(number)) for number in range(len(self.settings.densities()))]
+        paths += self.layout.control_records()
         done = [(control, vars(records.load_round(path))) for control, path in paths if path.exists()]
         summary = Summary(config=str(self.cfg.filename), settings=self.settings.as_dict(),
                           rounds=[r for control, r in done if not control],
                           controls=[r for control, r in done if control],
-                          seconds=sum(r['seconds'] for _, r in done))
+                          seconds=sum(r['seconds'] for _, r in done if not r['trained_in']))
         if self.rank == 0:
             records.save(summary, self.layout.summary)
         return summary
 
-    def _describe(self, number: int, control: str, progress: ProgressHook, trained: str) -> RoundRecord:
+    def _describe(self, number: int, control: str, progress: ProgressHook | RoundRecord, trained: str) -> RoundRecord:
         path = self.layout.ticket(number, control)
         ticket = load_ticket(path)
         alive, total = kept(ticket.masks), self.plan.scope_size
@@ -195,10 +214,11 @@ class IMPRunner:
             checkpoint=self.layout.relative(self._checkpoint(number, control)),
             layer_density={n: count_kept(m) / m.numel() for n, m in ticket.masks.items()},
             policies=self._policies(control), digests=digests, control=control,
-            parent=ticket.provenance.get('parent', ''), saved_steps=progress.saved_steps)
+            parent=ticket.provenance.get('parent', ''), saved_steps=progress.saved_steps,
+            trained_in=os.path.relpath(self.dense.work_dir, self.layout.work_dir) if self.dense and not number else '')
 
     def _policies(self, control: str) -> dict[str, Any]:
-        rewind = 'reinit' if control == 'reinit' else self.settings.rewind
+        rewind = 'reinit' if control == 'reinit' else 'of the ticket' if self.settings.ticket else self.settings.rewind
         buffers = dict(lr='kept', none='kept', reinit='new').get(rewind, 'rewound')
         return dict(rewind=rewind, rewind_step=weights_step(self.layout.rewind), optimizer=self.settings.optimizer,
                     schedule='last rate' if rewind == 'none' else self.settings.lr_schedule, buffers=buffers,
@@ -213,6 +233,8 @@ class IMPRunner:
                           settings=self.settings.as_dict(), mmlth=__version__, control=control)
         if number > 0:
             parent = self.layout.ticket(number if control else number - 1)
+            if self.settings.ticket and not control:
+                parent = self.settings.ticket
             provenance['parent'] = digest(load_ticket(parent).masks)
         save_ticket(Ticket(masks=masks, rewind_file=os.path.relpath(start, path.parent),
                            rewind_digest=weights_digest(start), provenance=provenance), path)
@@ -220,12 +242,23 @@ class IMPRunner:
     def _start_weights(self, number: int, control: str) -> Path:
         """Return the file of the weights that a ticket starts from; write it where it isn't w_k's."""
         policy = 'reinit' if control == 'reinit' else self.settings.rewind
+        if self.settings.ticket and policy != 'reinit':
+            return self._given_weights(number)
         if number == 0 or policy not in ('lr', 'none', 'reinit'):
             return self.layout.rewind
         path = self.layout.start(number, control)
         weights = (reinitialised(self.cfg, self.settings.seed, number) if policy == 'reinit' else
                    load_state(self._checkpoint(number - 1)))
         save_weights(weights, path, step=0)
+        return path
+
+    def _given_weights(self, number: int) -> Path:
+        """Return the file of the weights that a given ticket starts from, in this work directory."""
+        if number == 0:
+            return self.layout.rewind
+        path, ticket = self.layout.start(number), load_ticket(self.settings.ticket)
+        if not path.exists():
+            save_weights(load_rewind_weights(ticket, self.settings.ticket), path, step=0)
         return path
 
     def _checkpoint(self, number: int, control: str = '') -> Path:

@@ -14,6 +14,7 @@ from mmlth.core.masks import dense_masks, kept
 from mmlth.core.patterns import check_pattern
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.initial import build_model, init_quietly
+from mmlth.engine.sharing import check_ticket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +93,8 @@ def plan(cfg: Config, settings: IMPConfig, *, need_weights: bool) -> Preflight:
     chosen = set(names)
     check_pattern(settings.allocation, settings.densities(), {w.name: w.shape for w in weights if w.name in chosen},
                   settings.min_kept)
+    if settings.ticket:
+        check_ticket(settings, names, {w.name: w.shape for w in weights})
     magnitudes, previews, note = _initial(model, settings, weights, names, need_weights)
     standardised = set(scope.standardised_weights(model)) & set(names)
     if standardised:
@@ -187,8 +190,9 @@ def check_disk(work_dir: Path, parameters: int, settings: IMPConfig, cfg: Config
     keep = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('max_keep_ckpts', -1)
     keep = keep if keep > 0 else settings.max_keep_ckpts
     trainings = len(settings.trainings())
-    start = trainings if settings.rewind in ('lr', 'none', 'reinit') else 0  # start.safetensors of each
-    needed = 4 * parameters * (copies * (keep * trainings + 1) + start)  # + 1: rewind.safetensors, rewind.pth
+    start = trainings if settings.ticket or settings.rewind in ('lr', 'none', 'reinit') else 0  # start.safetensors
+    start += len(settings.capture)
+    needed = 4 * parameters * (copies * (keep * trainings + 1) + start)  # + 1: rewind.safetensors and .pth
     free = free_bytes(work_dir)
     if free < needed:
         raise OSError(f'the disk of {work_dir} has {free / 2**30:.1f} GiB free, but the job needs about '

@@ -12,7 +12,8 @@ from mmlth.core.files import read_json, write_json
 from mmlth.core.layout import Layout
 from mmlth.engine.config import IMPConfig
 
-# Parts of a config that change neither weights nor metrics.
+# Parts of a config that change neither weights nor metrics of the rounds. Controls may be added to a finished job.
+_FREE = ('imp.controls', 'imp.control_rounds', 'imp.dense_from')
 _IRRELEVANT = ('imp', 'work_dir', 'launcher', 'log_level', 'log_processor', 'visualizer', 'vis_backends',
                'env_cfg', 'model_wrapper_cfg', 'resume', 'default_hooks.logger',
                'default_hooks.visualization', 'default_hooks.checkpoint', 'experiment_name')
@@ -20,7 +21,7 @@ _IRRELEVANT = ('imp', 'work_dir', 'launcher', 'log_level', 'log_processor', 'vis
 
 def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
     """Return all that decides a job's result, as flat JSON: 'imp.rounds', 'optim_wrapper...'."""
-    values = {f'imp.{k}': v for k, v in settings.as_dict().items()}
+    values = {f'imp.{k}': v for k, v in settings.as_dict().items() if f'imp.{k}' not in _FREE}
     values['world_size'] = get_world_size()
     for key, value in _flatten(cfg.to_dict()):
         if not any(f'{key}.'.startswith(f'{part}.') for part in _IRRELEVANT):

@@ -20,6 +20,7 @@ class CaptureHook(Hook):
         step: k, 0 for the weights before the first step (after ``init_weights`` and
             ``load_from``).
         epoch: K, instead of ``step``: k is the step that ends epoch K.
+        share: Of the training, in (0, 1], instead of ``step``; k is rounded to a whole step.
 
     Raises:
         ValueError: The training ends before step k; raised before its first step.
@@ -28,14 +29,14 @@ class CaptureHook(Hook):
     # After the optimizer's step and before hooks that might look at the file.
     priority = 'VERY_HIGH'
 
-    def __init__(self, path: str, step: int = 0, epoch: int = 0) -> None:
+    def __init__(self, path: str, step: int = 0, epoch: int = 0, share: float = 0.0) -> None:
         self.path = Path(path)
         self.step = step
         self.epoch = epoch
+        self.share = share
 
     def before_train(self, runner: Runner) -> None:
-        if self.epoch:
-            self.step = self.epoch * len(runner.train_dataloader)
+        self.step = _step(runner, self.step, self.epoch, self.share)
         if self.step > runner.max_iters:
             raise ValueError(f'rewind to step {self.step} is later than the training, which has '
                              f'{runner.max_iters} steps; choose a smaller step')
@@ -50,6 +51,7 @@ class CaptureHook(Hook):
 
     def _save(self, runner: Runner) -> None:
         if is_main_process():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             digest = save_weights(unwrap(runner.model).state_dict(), self.path, step=self.step)
             runner.logger.info(f'w_{self.step} saved to {self.path} (digest {digest[:12]})')
         barrier()
@@ -62,7 +64,7 @@ class CaptureStateHook(Hook):
     Args:
         path: File to write (``.pth``), whole or not at all.
         step: k, at least 1.
-        epoch: K, instead of ``step``: k is the step that ends epoch K.
+        epoch, share: Instead of ``step``, as those of :class:`CaptureHook`.
 
     Raises:
         ValueError: A training by epochs would have to continue in the middle of one; raised before its
@@ -71,15 +73,16 @@ class CaptureStateHook(Hook):
 
     priority = 'LOW'  # after ParamSchedulerHook, which is LOW and registered before; before CheckpointHook
 
-    def __init__(self, path: str, step: int = 0, epoch: int = 0) -> None:
+    def __init__(self, path: str, step: int = 0, epoch: int = 0, share: float = 0.0) -> None:
         self.path = Path(path)
         self.step = step
         self.epoch = epoch
+        self.share = share
         self.by_epoch = True
 
     def before_train(self, runner: Runner) -> None:
         length = len(runner.train_dataloader)
-        self.step = self.epoch * length or self.step
+        self.step = _step(runner, self.step, self.epoch, self.share)
         self.by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if self.by_epoch and self.step % length:
             raise ValueError(f'rewind={self.step} with a state to go back to must end an epoch, which has {length} '
@@ -101,3 +104,8 @@ class CaptureStateHook(Hook):
         if is_main_process():
             os.replace(self.path.parent / partial, self.path)
         barrier()
+
+
+def _step(runner: Runner, step: int, epoch: int, share: float) -> int:
+    """Return k, given as steps, as epochs or as a share of the training."""
+    return epoch * len(runner.train_dataloader) or round(share * runner.max_iters) or step

@@ -40,7 +40,7 @@ class EarlyBirdHook(Hook):
         ticket: Ticket file that is trained, whose masks bound the new ones; instead of ``names``.
         rewind: File of w_k; only criteria other than 'magnitude' and 'random' need it.
         begin: First step that may be looked at. In a dense round it must not be before w_k is captured.
-        begin_epoch: The same as the end of an epoch, instead of ``begin``.
+        begin_epoch, begin_share: The same as the end of an epoch, or a share of the training, instead of ``begin``.
         criterion, allocation, min_kept, seed: As the pruning has them.
         interval, tolerance, patience, fraction: See :class:`mmlth.core.early_bird.EarlyBird`.
 
@@ -61,6 +61,7 @@ class EarlyBirdHook(Hook):
 
     def __init__(self, folder: str, density: float, *, names: Sequence[str] | None = None,
                  ticket: str | None = None, rewind: str | None = None, begin: int = 0, begin_epoch: int = 0,
+                 begin_share: float = 0.0,
                  criterion: str = 'magnitude', allocation: str = 'global', min_kept: int = 1, seed: int = 0,
                  interval: int | None = None, tolerance: float = EarlyBird.tolerance,
                  patience: int = EarlyBird.patience, fraction: float | None = None) -> None:
@@ -77,7 +78,7 @@ class EarlyBirdHook(Hook):
                              'its file')
         self.folder, self.density, self.names, self.ticket = Path(folder), density, names, ticket
         self.rewind, self.criterion, self.seed = rewind, criterion, seed
-        self.begin, self.begin_epoch = begin, begin_epoch
+        self.begin, self.begin_epoch, self.begin_share = begin, begin_epoch, begin_share
         self.allocation, self.min_kept = allocation, min_kept
         self.seconds, self.max_iters = 0.0, 0
         self.stopped_at: int | None = None
@@ -99,6 +100,8 @@ class EarlyBirdHook(Hook):
         self.max_iters = runner.max_iters
         if self.begin_epoch:
             self.begin = self.begin_epoch * len(runner.train_dataloader)
+        if self.begin_share:
+            self.begin = round(self.begin_share * runner.max_iters)
         self._interval, self._last = self.settings.plan(runner.max_iters, self.begin)
         if self.settings.fraction != 1 and not hasattr(runner.train_loop, 'stop_training'):
             raise ValueError(f'early_bird: {type(runner.train_loop).__name__} has no stop_training, so it '
