@@ -15,6 +15,7 @@ from mmlth.analysis import paper
 from mmlth.analysis.tables import _number, _short
 
 Row = dict[str, Any]
+Point = dict[str, Any]
 KINDS = ('curve', 'bars', 'layers')
 # 97.5% quantiles of Student's t for 1 to 30 degrees of freedom.
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
@@ -175,6 +176,31 @@ def point_name(row: Row) -> str:
     return row['label'] or ('-' if row['x'] is None else f'{row["x"]:g}')
 
 
+def lines_of_points(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows without controls, each point of a line as a line of its own where the line has several."""
+    tickets = [row for row in rows if not row['control']]
+    names = line_names(tickets)
+    points: dict[tuple, set[str]] = {}
+    for row in tickets:
+        points.setdefault((row['config'], row['line']), set()).add(point_name(row))
+    return [dict(row, line=names[key] + (f', {point_name(row)}' if len(points[key]) > 1 else ''))
+            for row in tickets for key in [(row['config'], row['line'])]]
+
+
+def metric_title(metric: str, y: str) -> str:
+    """Return 'bbox mAP' for 'coco/bbox_mAP', with what y says of it."""
+    return _short(metric).replace('_', ' ') + (', change against dense (%)' if y == 'change' else '')
+
+
+def points_of(rows: Sequence[Row], value_of: Callable[[Row], float], *, dense: bool = True) -> list[Point]:
+    """Return :func:`average` as points to draw, with the name of the line and y, low, high; dense nets last."""
+    tickets = [row for row in rows if not is_dense(row)]
+    names = line_names(tickets)
+    groups = average(tickets + dense_rows(rows if dense else []), value_of)
+    return [dict(g, name=names.get((g['config'], g['line']), g['config']), label=point_name(g), y=g['mean'],
+                 low=g['mean'] - (g['ci'] or math.nan), high=g['mean'] + (g['ci'] or math.nan)) for g in groups]
+
+
 def to_csv(rows: Sequence[Row]) -> str:
     """Return every single training as a line of CSV; changes are metric - dense, absent metrics are empty."""
     first = ('job', 'config', 'seed', 'line', 'label', 'x', 'control', 'round', 'sparsity', 'network_sparsity')
@@ -198,7 +224,7 @@ def to_markdown(rows: Sequence[Row], experiment: Experiment) -> str:
     shown = dense_rows(rows) + [row for row in rows if not is_dense(row)]
     metrics = shown_metrics(rows, experiment)
     values = [(aggregate(shown, n, 'metric'), aggregate(shown, n, 'difference')) for n in metrics]
-    heads = [cell for n in metrics for cell in (_short(n).replace('_', ' '), 'vs dense')]
+    heads = [cell for n in metrics for cell in (metric_title(n, 'metric'), 'vs dense')]
     table = [['line', 'point', 'seeds', 'sparsity', 'network sparsity', *heads]]
     names = line_names(shown)
     for i, row in enumerate(values[0][0]):

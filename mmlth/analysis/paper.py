@@ -7,7 +7,7 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Sequence
 
 FOLDER = Path(__file__).parent / 'paper_numbers'
 Y_LABELS = {'mAP': 'mAP (%)', 'change': 'mAP, change against dense (%)', 'iou': 'IoU with the final mask',
@@ -97,6 +97,25 @@ def read(name: str) -> list[dict[str, Any]]:
     with open(FOLDER / f'{name}.csv', encoding='utf-8', newline='') as file:
         rows = list(csv.DictReader(file))
     return [_point(row, columns) for columns in REFERENCES[name].columns for row in rows]
+
+
+def by_task(name: str, metrics: Sequence[str], *, iou: bool = False) -> dict[str, list[dict[str, Any]]]:
+    """Return task -> points of a file, for the tasks of ``metrics``; for all if the file has none of those.
+
+    Points have also a name (that of their line), control = '' and always a label. ``iou`` asks for the overlap of
+    masks in place of the mAP.
+    """
+    points = [dict(p, name=p['line'], control='', label=p['label'] or f'{p["x"]:g}')
+              for p in read(name) if (p['quantity'] == 'iou') == iou]
+    found = list(dict.fromkeys(p['task'] for p in points))
+    wanted = [task for task in found if task in map(task_of, metrics)] or found
+    return {task: [p for p in points if p['task'] == task] for task in wanted}
+
+
+def task_of(metric: str) -> str:
+    """Return the paper's name of a metric's task: 'bbox' for 'coco/bbox_mAP', 'voc' for 'pascal_voc/mAP'."""
+    short = metric.rpartition('/')[2]
+    return 'voc' if short == 'mAP' else short.removesuffix('_mAP')
 
 
 def check(name: str) -> None:

@@ -206,7 +206,7 @@ class EarlyBirdHook(Hook):
         parameters = dict((averaged or [unwrap(runner.model)])[0].named_parameters())
         weights = {name: parameters[name].detach().cpu() for name in self._old}
         scores = criteria.score(self.criterion, weights, self._w_k(weights, step), self.seed)
-        with _quiet():
+        with quiet():
             return selection.select(scores, self._old, self.density, allocation=self.allocation,
                                     min_kept=self.min_kept)
 
@@ -238,8 +238,8 @@ class EarlyBirdHook(Hook):
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep back warnings of layers at their minimum: every look would repeat what the pruning says."""
+def quiet() -> Iterator[None]:
+    """Keep back warnings of layers at their minimum, which the pruning itself repeats."""
     logger = logging.getLogger('mmlth.core')
     level = logger.level
     logger.setLevel(logging.ERROR)

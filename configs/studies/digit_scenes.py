@@ -1,0 +1,78 @@
+# The paper's experiments on DigitScenes: tiny detectors, one seed unless a list says otherwise.
+# Lists are tried value by value, tuples are one value. Equal jobs are trained once, dense nets are shared.
+#   python tools/run_study.py configs/studies/digit_scenes.py --workers 2
+boxes = 'configs/digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
+masks = 'configs/digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
+keypoints = 'configs/digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
+boxes_r50 = 'configs/digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
+boxes_c4 = 'configs/digit_scenes/faster-rcnn_r18-tiny_c4_digitscenes.py'
+classifier = 'configs/classification/resnet18-tiny_digitscenes-crops.py'
+
+config = boxes
+imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
+c4_groups = ('backbone', 'shared_head', 'dense_head', 'predictors')
+
+experiments = dict(
+    direct_pruning=dict(
+        title='Direct pruning: boxes, masks, keypoints', section='Section 4.2, Table 2 and Figure 4', kind='curve',
+        x_label='pruned (%)', reference='direct_pruning',
+        jobs=[
+            dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
+            dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
+            dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
+    controls=dict(
+        title='Controls of the ticket', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(target_sparsity=0.8, label='ticket', line='80%',
+                 controls=('random', 'shuffle', 'reinit', 'dense', 'reverse')),
+            dict(target_sparsity=0.9, label='ticket', line='90%', controls=('random', 'shuffle', 'reinit', 'reverse'))]),
+    late_resetting=dict(
+        title='Late resetting', section='Section 4.4, Figure 6', kind='curve', x='rewind',
+        x_label='reset to the weights after (% of training)', reference='late_reset',
+        jobs=[dict(rewind=['init', '5%', '25%', '75%'], seed=[0, 1, 2], line='80%')]),
+    rounds=dict(
+        title='Number of pruning rounds', section='Section 4.4, Figure 6', kind='curve', x='rounds',
+        x_label='rounds', reference='effect_of_rounds',
+        jobs=[dict(rounds=[1, 2, 4], line='80%')]),
+    allocation=dict(
+        title='Layerwise and global pruning', section='Section 4.4, Figures 5 and 7', kind='curve', x_label='pruned (%)',
+        reference='layerwise_vs_global',
+        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.2, 0.5, 0.8, 0.9, 0.95], line='{allocation}')]),
+    layers=dict(
+        title='Pruned share of each layer', section='Section 4.4, Figure 7', kind='layers',
+        reference='prune_percent_across_layers',
+        jobs=[dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}')]),
+    early_bird=dict(
+        title='Early-bird masks', section='Section 4.4, Figure 8', kind='curve', x='early_bird',
+        x_label='pruned after (% of training)', reference='early_bird',
+        jobs=[dict(early_bird=dict(fraction=[0.1, 0.25, 0.5, 0.75]), line='80%'), dict(line='80%')]),
+    modules=dict(
+        title='Which modules are pruned', section='Section 4.4, Table 3', kind='bars', reference='modules_voc',
+        jobs=[
+            dict(config=boxes_c4, scope=c4_groups, label='all'),
+            dict(config=boxes_c4, scope=('shared_head', 'dense_head', 'predictors'), label='all but base'),
+            dict(config=boxes_c4, scope=('backbone', 'dense_head', 'predictors'), label='all but top'),
+            dict(config=boxes_c4, scope=('backbone', 'shared_head', 'predictors'), label='all but RPN'),
+            dict(config=boxes_c4, scope=('backbone', 'shared_head', 'dense_head'), label='all but heads')]),
+    backbones=dict(
+        title='Two backbones', section='Section 4.3, Figure 5', kind='curve', y='change', x_label='pruned (%)',
+        reference='backbone_effect',
+        jobs=[
+            dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-18'),
+            dict(config=boxes_r50, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-50')]),
+    task_transfer=dict(
+        title='Tickets of another task', section='Section 4.3, Table 3', kind='bars', reference='task_transfer',
+        jobs=[
+            dict(config=boxes, label='own ticket', line='boxes'),
+            dict(config=boxes, label='ticket of keypoints', line='boxes', transfer=dict(source=dict(config=keypoints))),
+            dict(config=keypoints, label='own ticket', line='keypoints'),
+            dict(config=keypoints, label='ticket of boxes', line='keypoints',
+                 transfer=dict(source=dict(config=boxes)))]),
+    classification_transfer=dict(
+        title='Tickets of a classifier', section='Section 4.1, Table 1', kind='curve', x_label='pruned in the backbone (%)',
+        reference='imagenet_transfer',
+        jobs=[
+            dict(scope='backbone', line='ticket, values and mask', transfer=dict(
+                source=dict(config=classifier, target_sparsity=[0.5, 0.8, 0.9]), values='trained')),
+            dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
+                source=dict(config=classifier, rounds=0), sparsity=[0.5, 0.8, 0.9], scope='backbone'))]))

@@ -1,0 +1,107 @@
+"""Run one job of a study in a process of its own: ``python -m mmlth.study.job JOB.json``."""
+import argparse
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from torch import distributed
+
+from mmlth.analysis.report import write_report
+from mmlth.core.files import read_json
+from mmlth.core.layout import Layout
+from mmlth.engine.config import IMPConfig
+from mmlth.engine.configs import load_config, set_data_root, use_amp
+from mmlth.engine.imp_runner import IMPRunner
+from mmlth.transfer.mapping import LEFT_OUT, Choice
+from mmlth.transfer.names import BACKBONE
+from mmlth.transfer.tickets import rank_checkpoint, target_settings, transfer_ticket
+from mmlth.engine.checkpoints import latest_checkpoint
+
+
+def read_config(job: dict[str, Any]) -> Config:
+    """Read the config of a job, with the overrides of job and study."""
+    cfg = load_config(job['config'], job['cfg_options'])
+    if job.get('data_root'):
+        cfg = set_data_root(cfg, job['data_root'])
+    if job.get('amp'):
+        use_amp(cfg)
+    return cfg
+
+
+def carry_ticket(job: dict[str, Any], cfg: Config) -> None:
+    """Write the ticket that the job trains, from its source's; do nothing if it is there already.
+
+    Raises:
+        ValueError, OSError: Nothing matches, or the source isn't there.
+    """
+    out, options = Path(job['ticket']), dict(job['transfer'])
+    if out.exists():
+        return
+    sparsity, values = options.pop('sparsity', None), options.pop('values', 'initial')
+    settings = target_settings(cfg, scope=options.pop('scope', None), seed=job['settings'].get('seed'))
+    choice = Choice(values=values != 'none', groups=tuple(options.get('groups', ())),
+                    leave_out=tuple(options.get('leave_out', LEFT_OUT)),
+                    prefixes=tuple(options.get('prefixes', [BACKBONE] if sparsity else [])))
+    source = Layout(Path(job['source']))
+    common = dict(choice=choice, settings=settings, overwrite=True)  # of a carry that was cut off
+    if sparsity:
+        rank_checkpoint(latest_checkpoint(source.round_dir(0)), cfg, out, sparsity=sparsity, **common)
+    else:
+        last = max(int(path.name.rpartition('_')[2]) for path in source.work_dir.glob('round_[0-9]*'))
+        transfer_ticket(source.ticket(last), cfg, out, values=values, **common)
+
+
+def run(job: dict[str, Any], launcher: str) -> None:
+    """Carry the job's ticket over if it has a source, then train what isn't trained yet."""
+    cfg, settings = read_config(job), dict(job['settings'])
+    runner_settings = dict(settings, dense_from=job['dense_from'], capture=job['capture'] or None)
+    if job['source']:
+        if int(os.environ.get('RANK', 0)) == 0:
+            carry_ticket(job, cfg)
+        runner_settings['ticket'] = _wait_for(job['ticket'])
+    IMPRunner(cfg, IMPConfig.from_config(cfg, runner_settings), job['work_dir'], launcher=launcher).run()
+    barrier()
+    if is_main_process():
+        print(write_report(job['work_dir']))
+
+
+def _wait_for(path: str) -> str:
+    """Return the path once rank 0 has written it; processes of a launcher haven't met yet."""
+    while not Path(path).exists():
+        time.sleep(0.5)
+    return path
+
+
+def _end_with(parent: int) -> None:
+    """End this process when the study's is gone, so that none is left behind by ``kill -9``."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(1)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('job', help='file that the study wrote')
+    parser.add_argument('--launcher', default='none', choices=['none', 'pytorch'])
+    args = parser.parse_args()
+    threading.Thread(target=_end_with, args=(os.getppid(), ), daemon=True).start()
+    try:
+        run(read_json(args.job), args.launcher)
+    except (ValueError, OSError) as error:
+        traceback.print_exc()
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    finally:
+        if distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
