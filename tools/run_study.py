@@ -15,7 +15,7 @@ from mmlth.engine.configs import load_config
 from mmlth.study.check import check_jobs
 from mmlth.study.plan import read_study
 from mmlth.study.report import copy_records, format_plan, write_pages
-from mmlth.study.scheduler import Machine, run_jobs
+from mmlth.study.scheduler import Machine, end_on_sigterm, run_jobs
 
 EXAMPLES = '''examples:
   run_study.py configs/studies/paper.py --config my_config.py --dry-run
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         print(format_plan(study, work_dir), flush=True)
         if args.dry_run:
             return 0
+        end_on_sigterm()
         failed = run_jobs(study, work_dir, machine, common)
     report(args, study, work_dir)
     for name, why in failed.items():

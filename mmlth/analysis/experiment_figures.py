@@ -265,7 +265,8 @@ def _ticks(axes: Any, x: Iterable[float]) -> None:
     if len(places) < 10 and (not gaps or min(gaps) > 0.09 * (places[-1] - places[0])):
         axes.set_xticks(places, [f'{p:g}' for p in places])
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=all(float(p).is_integer() for p in places)))
+        whole = all(float(p).is_integer() for p in places)
+        axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=whole))
 
 
 def _label(axes: Any, title: str, x_label: str, y_label: str) -> None:

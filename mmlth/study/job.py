@@ -15,13 +15,13 @@ from torch import distributed
 from mmlth.analysis.report import write_report
 from mmlth.core.files import read_json
 from mmlth.core.layout import Layout
+from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config, set_data_root, use_amp
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.transfer.mapping import LEFT_OUT, Choice
 from mmlth.transfer.names import BACKBONE
 from mmlth.transfer.tickets import rank_checkpoint, target_settings, transfer_ticket
-from mmlth.engine.checkpoints import latest_checkpoint
 
 
 def read_config(job: dict[str, Any]) -> Config:
@@ -78,19 +78,23 @@ def _wait_for(path: str) -> str:
     return path
 
 
-def _end_with(parent: int) -> None:
+def _end_with(study: int) -> None:
     """End this process when the study's is gone, so that none is left behind by ``kill -9``."""
-    while os.getppid() == parent:
+    while True:
+        try:
+            os.kill(study, 0)
+        except ProcessLookupError:
+            os._exit(1)
         time.sleep(1)
-    os._exit(1)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('job', help='file that the study wrote')
     parser.add_argument('--launcher', default='none', choices=['none', 'pytorch'])
+    parser.add_argument('--study', type=int, required=True, help='process of the study, with which this one ends')
     args = parser.parse_args()
-    threading.Thread(target=_end_with, args=(os.getppid(), ), daemon=True).start()
+    threading.Thread(target=_end_with, args=(args.study, ), daemon=True).start()
     try:
         run(read_json(args.job), args.launcher)
     except (ValueError, OSError) as error:

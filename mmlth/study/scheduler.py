@@ -106,6 +106,11 @@ def run_jobs(study: Study, work_dir: Path, machine: Machine, common: Mapping[str
     return failed
 
 
+def end_on_sigterm() -> None:
+    """Make SIGTERM end the study as Ctrl-C does, so that its jobs end first."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
 def _leave_out(waiting: list[Job], failed: dict[str, str]) -> None:
     for job in [job for job in waiting if any(name in failed for name in job.needs)]:
         waiting.remove(job)
@@ -128,7 +133,7 @@ def _start(job: Job, folder: Folder, machine: Machine, worker: int) -> subproces
     env, gpus = dict(os.environ), machine.gpus_per_job
     if machine.threads:
         env['OMP_NUM_THREADS'] = str(machine.threads)
-    command = [sys.executable, '-m', 'mmlth.study.job', str(folder.spec(job))]
+    command = [sys.executable, '-m', 'mmlth.study.job', str(folder.spec(job)), '--study', str(os.getpid())]
     if gpus:
         env['CUDA_VISIBLE_DEVICES'] = ','.join(map(str, range(worker * gpus, (worker + 1) * gpus)))
     if gpus > 1:
