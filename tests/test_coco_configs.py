@@ -17,6 +17,7 @@ COCO_SAMPLE = ROOT.parent / 'shared' / 'data' / 'coco_kpt'
 FAMILIES = ('mask_rcnn/mask-rcnn_%s_fpn_1x_coco', 'keypoint_rcnn/keypoint-rcnn_%s_fpn_1x_coco',
             *(f'faster_rcnn/faster-rcnn_%s_fpn_1x_{data}' for data in ('coco', 'voc07', 'voc0712')))
 NAMES = [family % depth for depth in ('r18', 'r50') for family in FAMILIES]
+NAMES += ['faster_rcnn/faster-rcnn_r18_c4_1x_voc07']
 INSTANCES = {'train2017/', 'val2017/',
              'annotations/instances_train2017.json', 'annotations/instances_val2017.json'}
 PEOPLE = {name.replace('instances', 'person_keypoints') for name in INSTANCES}

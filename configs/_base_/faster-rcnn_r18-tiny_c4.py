@@ -23,6 +23,7 @@ model = dict(
             out_channels=64, featmap_strides=[stride]),
         bbox_head=dict(in_channels=128, roi_feat_size=4, num_classes=11)),
     train_cfg=dict(
-        rpn_proposal=dict(nms_pre=250, max_per_img=150),
+        # One level gives them all: of 250, too few outlive NMS to sample 64.
+        rpn_proposal=dict(nms_pre=1000, max_per_img=150),
         rcnn=dict(sampler=dict(num=64))),
-    test_cfg=dict(rpn=dict(nms_pre=250, max_per_img=100)))
+    test_cfg=dict(rpn=dict(nms_pre=1000, max_per_img=100)))

@@ -10,7 +10,9 @@ classifier = 'configs/classification/resnet18-tiny_digitscenes-crops.py'
 
 config = boxes
 imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
-c4_groups = ('backbone', 'shared_head', 'dense_head', 'predictors')
+# Modules of a C4 detector, as include patterns: shortcuts and the first convolution stay out, as in the paper.
+base, top, rpn, heads = (r'^backbone\.layer\d\.\d\.conv', r'^roi_head\.shared_head\.layer\d\.\d\.conv', r'^rpn_head\.',
+                         r'^roi_head\.bbox_head\.')
 
 experiments = dict(
     direct_pruning=dict(
@@ -25,19 +27,18 @@ experiments = dict(
         jobs=[
             dict(target_sparsity=0.8, label='ticket', line='80%',
                  controls=('random', 'shuffle', 'reinit', 'dense', 'reverse')),
-            dict(target_sparsity=0.9, label='ticket', line='90%', controls=('random', 'shuffle', 'reinit', 'reverse'))]),
-    late_resetting=dict(
-        title='Late resetting', section='Section 4.4, Figure 6', kind='curve', x='rewind',
-        x_label='reset to the weights after (% of training)', reference='late_reset',
-        jobs=[dict(rewind=['init', '5%', '25%', '75%'], seed=[0, 1, 2], line='80%')]),
+            dict(target_sparsity=0.9, label='ticket', line='90%',
+                 controls=('random', 'shuffle', 'reinit', 'reverse'))]),
     rounds=dict(
         title='Number of pruning rounds', section='Section 4.4, Figure 6', kind='curve', x='rounds',
         x_label='rounds', reference='effect_of_rounds',
         jobs=[dict(rounds=[1, 2, 4], line='80%')]),
     allocation=dict(
-        title='Layerwise and global pruning', section='Section 4.4, Figures 5 and 7', kind='curve', x_label='pruned (%)',
+        title='Layerwise and global pruning', section='Section 4.4, Figures 5 and 7', kind='curve',
+        x_label='pruned (%)',
         reference='layerwise_vs_global',
-        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.2, 0.5, 0.8, 0.9, 0.95], line='{allocation}')]),
+        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.2, 0.5, 0.8, 0.9, 0.95],
+                   line='{allocation}')]),
     layers=dict(
         title='Pruned share of each layer', section='Section 4.4, Figure 7', kind='layers',
         reference='prune_percent_across_layers',
@@ -49,11 +50,11 @@ experiments = dict(
     modules=dict(
         title='Which modules are pruned', section='Section 4.4, Table 3', kind='bars', reference='modules_voc',
         jobs=[
-            dict(config=boxes_c4, scope=c4_groups, label='all'),
-            dict(config=boxes_c4, scope=('shared_head', 'dense_head', 'predictors'), label='all but base'),
-            dict(config=boxes_c4, scope=('backbone', 'dense_head', 'predictors'), label='all but top'),
-            dict(config=boxes_c4, scope=('backbone', 'shared_head', 'predictors'), label='all but RPN'),
-            dict(config=boxes_c4, scope=('backbone', 'shared_head', 'dense_head'), label='all but heads')]),
+            dict(config=boxes_c4, scope=(), include=(base, top, rpn, heads), label='all'),
+            dict(config=boxes_c4, scope=(), include=(top, rpn, heads), label='all but base'),
+            dict(config=boxes_c4, scope=(), include=(base, rpn, heads), label='all but top'),
+            dict(config=boxes_c4, scope=(), include=(base, top, heads), label='all but RPN'),
+            dict(config=boxes_c4, scope=(), include=(base, top, rpn), label='all but heads')]),
     backbones=dict(
         title='Two backbones', section='Section 4.3, Figure 5', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect',
@@ -69,10 +70,15 @@ experiments = dict(
             dict(config=keypoints, label='ticket of boxes', line='keypoints',
                  transfer=dict(source=dict(config=boxes)))]),
     classification_transfer=dict(
-        title='Tickets of a classifier', section='Section 4.1, Table 1', kind='curve', x_label='pruned in the backbone (%)',
+        title='Tickets of a classifier', section='Section 4.1, Table 1', kind='curve',
+        x_label='pruned in the backbone (%)',
         reference='imagenet_transfer',
         jobs=[
             dict(scope='backbone', line='ticket, values and mask', transfer=dict(
                 source=dict(config=classifier, target_sparsity=[0.5, 0.8, 0.9]), values='trained')),
             dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
-                source=dict(config=classifier, rounds=0), sparsity=[0.5, 0.8, 0.9], scope='backbone'))]))
+                source=dict(config=classifier, rounds=0), sparsity=[0.5, 0.8, 0.9], scope='backbone'))]),
+    late_resetting=dict(
+        title='Late resetting', section='Section 4.4, Figure 6', kind='curve', x='rewind',
+        x_label='reset to the weights after (% of training)', reference='late_reset',
+        jobs=[dict(seed=[0, 1, 2], rewind=['init', '5%', '25%', '75%'], line='80%')]))

@@ -230,7 +230,7 @@ def _bars(points: list[Point], colours: Colours, form: str, title: str, x_label:
             middles.append(place + (len(group) - 1) / 2)
             place += len(group) + 0.4
         axes.set_yticks(middles, list(groups))
-        axes.set_ylim(place - 0.7, -0.7)
+        axes.set_ylim(max(place, 1) - 0.7, -0.7)
         _label(axes, title, x_label + _draw_dense(axes.axvline, points, colours), '')
     return panel, 1.2 + 0.22 * sum(len(group) + 0.4 for group in groups.values())
 

@@ -18,7 +18,7 @@ GROUP_RULES: tuple[tuple[str, str], ...] = (
     (r'(^|\.)shared_head\.', 'shared_head'),
     (r'(^|\.)(pixel|transformer)_decoder\.', 'other'),
     # The index keeps Swin's downsample.reduction and ConvNeXt's downsample_layers out.
-    (r'(^|\.)backbone\..*\.downsample\.\d+\.weight$', 'shortcuts'),
+    (r'(^|\.)(backbone|shared_head)\..*\.downsample\.\d+\.weight$', 'shortcuts'),
     (_HEAD + r'\w*(cls|reg|centerness|iou|obj|kernel|logits|loc|shape|coeff|(cls|reg)_ref(ine)?)'
      r'(\.\d+)?\.weight$', 'predictors'),
     (_HEAD + r'(cls_score|reppoints_\w+_out|(bbox|object|convs)_pred|fc_reg_(cls|offset)|'

@@ -3,6 +3,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Mapping
 
@@ -39,7 +40,7 @@ class Job:
     dense: str = ''
     capture: tuple[str | int, ...] = ()
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Readable name of its folder, which ends in a digest of all that decides its result."""
         told = {**self.cfg_options, **{k: v for k, v in self.settings.items() if k in _TOLD or v != _DEFAULTS[k]},
@@ -51,7 +52,7 @@ class Job:
         digest = hashlib.sha256((self.key + str(self.capture)).encode()).hexdigest()
         return f'{start.rstrip("_-.")}_{digest[:6]}'
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Text that is the same for two jobs with the same result, controls aside."""
         # Defaults aside: a setting that later versions add leaves the names of finished jobs as they are.

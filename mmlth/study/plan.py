@@ -84,11 +84,10 @@ def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] 
     found: list[Job] = []
     shown: dict[str, list[tuple[dict[str, Any], Job]]] = {name: [] for name in chosen}
     for name in chosen:
-        for entry in (single for raw in experiments[name]['jobs'] for single in expand(raw)):
-            jobs = _read_entry(name, entry, given, config)
+        for entry, jobs in _read_experiment(name, given, config):
             found += jobs
             shown[name].append((entry, jobs[-1]))
-    by_key = _share(found)
+    by_key = _share(found, _others(given, chosen, config))
     return Study(jobs={job.name: job for job in by_key.values()}, experiments=chosen,
                  points={n: [_point(entry, by_key[job.key]) for entry, job in pairs] for n, pairs in shown.items()},
                  x={name: experiments[name].get('x', 'sparsity') for name in chosen})
@@ -104,6 +103,27 @@ def _experiment(name: str, fields: Mapping[str, Any]) -> Experiment:
         return Experiment(name=name, **own)
     except (TypeError, ValueError) as error:
         raise ValueError(f'experiment {name!r}: {error}') from error
+
+
+def _read_experiment(name: str, study: Mapping[str, Any], config: str | None
+                     ) -> list[tuple[dict[str, Any], list[Job]]]:
+    return [(entry, _read_entry(name, entry, study, config))
+            for raw in study['experiments'][name]['jobs'] for entry in expand(raw)]
+
+
+def _others(study: Mapping[str, Any], chosen: Mapping[str, Any], config: str | None) -> list[Job]:
+    """Read the jobs of experiments that aren't chosen now, as far as their configs can be read here.
+
+    Dense nets keep weights for these too, so that they needn't be trained again later.
+    """
+    jobs: list[Job] = []
+    for name in study['experiments']:
+        try:
+            found = [] if name in chosen else _read_experiment(name, study, config)
+            jobs += [job for _, several in found for job in several]
+        except (ValueError, OSError, KeyError):
+            continue
+    return jobs
 
 
 def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], config: str | None) -> list[Job]:
@@ -141,14 +161,14 @@ def _settings(config: str, options: dict[str, Any], given: dict[str, Any], trans
     return {k: v for k, v in settings.items() if k not in (*OF_STUDY, *planned)}
 
 
-def _share(found: list[Job]) -> dict[str, Job]:
+def _share(found: list[Job], others: list[Job]) -> dict[str, Job]:
     """Merge equal jobs, give each its dense job, and order them: what a job needs comes first. Keys -> jobs."""
     merged: dict[str, Job] = {}
     for job in found:
         before = merged[job.key].settings['controls'] if job.key in merged else []
         controls = [*before, *job.settings['controls']]
         merged[job.key] = replace(job, settings={**job.settings, 'controls': list(dict.fromkeys(controls))})
-    dense = {key: _dense_job([job for job in merged.values() if _dense_key(job) == key and _can_share(job)])
+    dense = {key: _dense_job([job for job in [*merged.values(), *others] if _dense_key(job) == key and _can_share(job)])
              for key in dict.fromkeys(_dense_key(job) for job in merged.values() if _can_share(job))}
     out: dict[str, Job] = {}
     for key, job in merged.items():
@@ -180,7 +200,7 @@ def _dense_job(sharing: list[Job]) -> Job:
     """Return the job that trains a dense net for all these, and keeps the weights that they rewind to."""
     first = sharing[0]
     points = {capture_name(job.settings.get('rewind', 'init')): job.settings.get('rewind', 'init') for job in sharing}
-    late = tuple(point for name, point in points.items() if name != capture_name('init'))
+    late = tuple(points[name] for name in sorted(points) if name != capture_name('init'))
     return Job(config=first.config, cfg_options=first.cfg_options, settings=_dense_settings(first), capture=late)
 
 

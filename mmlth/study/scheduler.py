@@ -94,7 +94,7 @@ def run_jobs(study: Study, work_dir: Path, machine: Machine, common: Mapping[str
         while waiting or running:
             _leave_out(waiting, failed)
             _start_ready(waiting, running, folder, machine, common)
-            time.sleep(0.2)
+            time.sleep(0.5)
             for each in [r for r in running if r.process.poll() is not None]:
                 running.remove(each)
                 if each.process.returncode or not each.job.is_done(folder.job(each.job)):

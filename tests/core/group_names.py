@@ -41,7 +41,7 @@ GROUP_NAMES = {
     'roi_head.grid_head.deconv2.weight': 'predictors',  # Grid R-CNN
     'roi_head.grid_head.deconv1.weight': 'box_head',
     'roi_head.shared_head.layer4.0.conv1.weight': 'shared_head',  # C4
-    'roi_head.shared_head.layer4.0.downsample.0.weight': 'shared_head',
+    'roi_head.shared_head.layer4.0.downsample.0.weight': 'shortcuts',
     'roi_head.mask_head.convs.0.conv.weight': 'mask_head',
     'roi_head.mask_head.upsample.weight': 'mask_head',
     'roi_head.mask_head.conv_logits.weight': 'predictors',

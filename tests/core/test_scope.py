@@ -48,6 +48,12 @@ def test_group_of(name, group):
     assert scope.group_of(name) == group
 
 
+def test_shortcuts_of_a_c4_head_are_shortcuts_and_those_of_a_neck_are_not():
+    groups = [scope.group_of(f'{part}.layer4.0.{layer}.weight') for part in ('roi_head.shared_head', 'neck')
+              for layer in ('conv1', 'downsample.0')]
+    assert groups == ['shared_head', 'shortcuts', 'neck', 'neck']
+
+
 def test_an_unknown_name_is_in_the_group_other():
     assert scope.group_of('something.weight') == 'other'
 
