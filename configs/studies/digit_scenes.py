@@ -37,7 +37,7 @@ experiments = dict(
         title='Layerwise and global pruning', section='Section 4.4, Figures 5 and 7', kind='curve',
         x_label='pruned (%)',
         reference='layerwise_vs_global',
-        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.2, 0.5, 0.8, 0.9, 0.95],
+        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.5, 0.8, 0.9, 0.95],
                    line='{allocation}')]),
     layers=dict(
         title='Pruned share of each layer', section='Section 4.4, Figure 7', kind='layers',

@@ -1,10 +1,11 @@
 """Writes that either happen completely or leave what was there."""
+import fcntl
 import json
 import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, TextIO
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)
@@ -49,6 +50,25 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON in one step (see :func:`atomic_path`)."""
     write_text(path, json.dumps(value, indent=2) + '\n')
+
+
+def lock_folder(path: Path) -> TextIO:
+    """Keep every other process off the folder of a lock file until this one ends, or closes what is returned.
+
+    Raises:
+        BlockingIOError: Another process works there; names its pid.
+    """
+    handle = open(path, 'a+', encoding='utf-8')
+    try:
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loader processes don't inherit it
+    except OSError as error:
+        handle.seek(0)
+        raise BlockingIOError(error.errno, f'process {handle.read().strip() or "?"} is working on {path.parent}; '
+                              'wait for it or stop it') from error
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
 
 
 def read_json(path: str | Path) -> Any:

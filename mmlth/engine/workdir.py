@@ -1,5 +1,4 @@
 """Claim a work directory: the same job goes on there, any other is refused."""
-import fcntl
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Any, Iterator, TextIO
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from mmlth.core.files import read_json, write_json
+from mmlth.core.files import lock_folder, read_json, write_json
 from mmlth.core.layout import Layout
 from mmlth.engine.config import IMPConfig
 
@@ -79,17 +78,7 @@ def lock(layout: Layout) -> TextIO:
     Raises:
         BlockingIOError: Another process works there; names its pid.
     """
-    handle = open(layout.lock, 'a+', encoding='utf-8')
-    try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loader processes don't inherit it
-    except OSError as error:
-        handle.seek(0)
-        raise BlockingIOError(error.errno, f'process {handle.read().strip() or "?"} is working on '
-                              f'{layout.work_dir}; wait for it or stop it') from error
-    handle.truncate(0)
-    handle.write(str(os.getpid()))
-    handle.flush()
-    return handle
+    return lock_folder(layout.lock)
 
 
 def clear(layout: Layout) -> None:

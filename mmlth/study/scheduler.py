@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Mapping
 
-from mmlth.core.files import write_json
+from mmlth.core.files import lock_folder, write_json
 from mmlth.study.jobs import Job
 from mmlth.study.plan import Study
 
@@ -82,10 +82,12 @@ def run_jobs(study: Study, work_dir: Path, machine: Machine, common: Mapping[str
         name -> what went wrong, for each job that failed or was left out; {} if all are done.
 
     Raises:
+        BlockingIOError: Another process runs a study there.
         KeyboardInterrupt: After all running jobs have ended; they go on at the next call.
     """
     folder = Folder(work_dir=work_dir.absolute())
     folder.job('').mkdir(parents=True, exist_ok=True)
+    lock = lock_folder(folder.work_dir / '.lock')
     waiting = [job for job in study.jobs.values() if not job.is_done(folder.job(job))]
     progress = _Progress(study, folder)
     running: list[_Running] = []
@@ -103,6 +105,7 @@ def run_jobs(study: Study, work_dir: Path, machine: Machine, common: Mapping[str
     finally:
         for each in running:
             _interrupt(each.process)
+        lock.close()
     return failed
 
 

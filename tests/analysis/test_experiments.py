@@ -75,6 +75,11 @@ def test_a_dense_net_that_jobs_share_counts_once():
     assert group['n'] == 2 and group['mean'] == pytest.approx(0.6) and group['ci'] == pytest.approx(1.2706)
 
 
+def test_a_control_of_round_zero_is_no_dense_net():
+    assert [g['dense'] for g in aggregate([dense_row(0.5), dense_row(0.25, control='rewound')], BOX)] == [True, False]
+    assert '| 80, control: rewound |' in to_markdown([dense_row(0.25, control='rewound')], experiment())
+
+
 def test_a_seed_that_detected_nothing_makes_the_mean_unknown():
     for y in ('metric', 'change', 'difference'):
         group, = aggregate([row(0.4), row(None, seed=1)], BOX, y)

@@ -97,6 +97,7 @@ class EarlyBirdHook(Hook):
         self._resumed_from = checkpoint.get(_KEY)
 
     def before_train(self, runner: Runner) -> None:
+        self._start = time.perf_counter()
         self.max_iters = runner.max_iters
         if self.begin_epoch:
             self.begin = self.begin_epoch * len(runner.train_dataloader)
@@ -138,7 +139,9 @@ class EarlyBirdHook(Hook):
         checkpoint[_KEY] = dict(density=self.density, stopped_at=self.stopped_at, past=past)
 
     def after_train(self, runner: Runner) -> None:
-        """Do what MMEngine does only at multiples of its intervals: save, and evaluate."""
+        """Say what watching cost; where the end was early, do what MMEngine does only at its intervals: save, evaluate."""
+        whole = time.perf_counter() - self._start
+        runner.logger.info(f'early bird: looks took {self.seconds:.2f} of {whole:.1f} s, {self.seconds / whole:.2%}')
         if self.stopped_at is None:
             return
         if is_main_process():
