@@ -44,7 +44,8 @@ def carry_ticket(job: dict[str, Any], cfg: Config) -> None:
     if out.exists():
         return
     sparsity, values = options.pop('sparsity', None), options.pop('values', 'initial')
-    settings = target_settings(cfg, scope=options.pop('scope', None), seed=job['settings'].get('seed'))
+    # Scope and seed of the job, which it checks the ticket against, not those of the config alone.
+    settings = target_settings(cfg, **{**job['settings'], 'scope': options.pop('scope', job['settings']['scope'])})
     choice = Choice(values=values != 'none', groups=tuple(options.get('groups', ())),
                     leave_out=tuple(options.get('leave_out', LEFT_OUT)),
                     prefixes=tuple(options.get('prefixes', [BACKBONE] if sparsity else [])))

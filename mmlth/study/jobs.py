@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from mmlth.core.layout import Layout
+from mmlth.core.records import load_summary
 from mmlth.engine.config import IMPConfig
 
 OF_STUDY = ('dense_from', 'capture', 'ticket', 'control_rounds')
@@ -75,9 +76,12 @@ class Job:
         return tuple(t for t in found if not (self.dense and t == (0, '')))
 
     def is_done(self, work_dir: Path) -> bool:
-        """Tell whether every training has its record in the job's work directory."""
-        layout = Layout(work_dir)
-        return all(layout.record(*training).exists() for training in ((0, ''), *self.trainings()))
+        """Tell whether every training has its record in the job's work directory, and the summary holds it."""
+        layout, wanted = Layout(work_dir), {(0, ''), *self.trainings()}
+        if not layout.summary.exists() or not all(layout.record(*training).exists() for training in wanted):
+            return False
+        summary = load_summary(layout.summary)  # written after the records: a kill may fall in between
+        return wanted <= {(r['round'], r.get('control', '')) for r in [*summary.rounds, *summary.controls]}
 
 
 def _flat(value: Any) -> str:

@@ -89,7 +89,7 @@ def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] 
             shown[name].append((entry, jobs[-1]))
     by_key = _share(found, _others(given, chosen, config))
     return Study(jobs={job.name: job for job in by_key.values()}, experiments=chosen,
-                 points={n: [_point(entry, by_key[job.key]) for entry, job in pairs] for n, pairs in shown.items()},
+                 points={n: [_point(n, entry, by_key[job.key]) for entry, job in pairs] for n, pairs in shown.items()},
                  x={name: experiments[name].get('x', 'sparsity') for name in chosen})
 
 
@@ -137,6 +137,9 @@ def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], c
     if unknown:
         raise ValueError(f'experiment {name!r}: transfer has unknown settings {unknown}; known are source, '
                          f'{", ".join(TRANSFER)}')
+    if source and 'sparsity' not in transfer and source[-1].settings.get('rounds') == 0:
+        raise ValueError(f'experiment {name!r}: the source has rounds=0, so it finds no ticket. Give transfer a '
+                         'sparsity, to which its dense net is pruned, or raise rounds')
     chosen, options = entry.get('config') or config or study.get('config'), dict(entry.get('cfg_options') or {})
     if not chosen:
         raise ValueError(f'experiment {name!r}: no config. Give the study a config=, or --config')
@@ -152,10 +155,11 @@ def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], c
 
 def _settings(config: str, options: dict[str, Any], given: dict[str, Any], transferred: bool) -> dict[str, Any]:
     """Return all settings of a job, the config's ``imp`` block included, so that equal jobs look equal."""
-    of_study = [k for k in OF_STUDY if k in given]
+    cfg = load_config(config, options)
+    of_study = [k for k in OF_STUDY if k in {**cfg.get('imp', {}), **given}]
     if of_study:
-        raise ValueError(f'{of_study} are set by the study itself; leave them out')
-    settings = IMPConfig.from_config(load_config(config, options), given).as_dict()
+        raise ValueError(f'{of_study} are set by the study itself; leave them out of it and of {config}')
+    settings = IMPConfig.from_config(cfg, given).as_dict()
     planned = ('target_sparsity', 'rounds', 'schedule', 'rewind') if transferred else (
         ('target_sparsity', 'rounds') if isinstance(settings['schedule'], list) else ())
     return {k: v for k, v in settings.items() if k not in (*OF_STUDY, *planned)}
@@ -204,8 +208,12 @@ def _dense_job(sharing: list[Job]) -> Job:
     return Job(config=first.config, cfg_options=first.cfg_options, settings=_dense_settings(first), capture=late)
 
 
-def _point(entry: Mapping[str, Any], job: Job) -> Point:
+def _point(experiment: str, entry: Mapping[str, Any], job: Job) -> Point:
     source = (entry.get('transfer') or {}).get('source', {})
     names = {**job.settings, **entry, **{f'source_{k}': v for k, v in source.items()}}
-    label, line = (str(entry.get(key, '')).format(**names) for key in ('label', 'line'))
+    try:
+        label, line = (str(entry.get(key, '')).format(**names) for key in ('label', 'line'))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f'experiment {experiment!r}: label={entry.get("label")!r} or line={entry.get("line")!r} '
+                         f'cannot be filled in ({error!r}). Known in {{}} are {", ".join(names)}') from error
     return Point(job=job.name, label=label, line=line, seed=job.settings['seed'])

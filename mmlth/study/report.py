@@ -29,7 +29,12 @@ def collect(study: Study, work_dir: Path, name: str) -> list[experiments.Row]:
             continue
         baseline = study.dense_of(job)
         summary = load_summary(Layout(folder.job(job)).summary)
-        whole = load_summary(Layout(folder.job(baseline)).summary).rounds[0]
+        if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
+            whole = summary.rounds[0]
+        elif study.jobs[baseline].is_done(folder.job(baseline)):
+            whole = load_summary(Layout(folder.job(baseline)).summary).rounds[0]
+        else:
+            continue
         if baseline not in dense:
             dense.add(baseline)
             rows.append(_row(study, name, point, job, whole, whole))

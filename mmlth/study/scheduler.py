@@ -115,9 +115,11 @@ def end_on_sigterm() -> None:
 
 
 def _leave_out(waiting: list[Job], failed: dict[str, str]) -> None:
-    for job in [job for job in waiting if any(name in failed for name in job.needs)]:
-        waiting.remove(job)
-        failed[job.name] = 'left out: it needs ' + ', '.join(name for name in job.needs if name in failed)
+    for job in list(waiting):  # in order, so that those that need one left out here are left out too
+        missing = [name for name in job.needs if name in failed]
+        if missing:
+            waiting.remove(job)
+            failed[job.name] = f'left out: it needs {", ".join(missing)}'
 
 
 def _start_ready(waiting: list[Job], running: list[_Running], folder: Folder, machine: Machine,

@@ -86,10 +86,10 @@ def test_dense_nets_without_a_colour_are_told_apart(drawn):
 
 def test_a_panel_for_each_metric_over_the_papers(drawn):
     rows = [row(metrics={BOX: 0.4, SEGM: 0.3}) | dict(dense={BOX: 0.5, SEGM: 0.5})]
-    panels, _ = drawn(rows, reference='direct_pruning')
-    assert [p['title'] for p in panels] == ['this study', 'this study', 'paper, bbox', 'paper, segm']
-    assert [p['y'] for p in panels] == ['bbox mAP', 'segm mAP', 'mAP (%)', 'mAP (%)']
-    assert panels[3]['curves']['R18', False][7] == (80, 27.9) and panels[3]['dense'] == [27.64, 35.16]
+    panels, _ = drawn(rows, reference='direct_pruning', metrics=(SEGM, BOX))
+    assert [p['title'] for p in panels] == ['this study', 'this study', 'paper, segm', 'paper, bbox']
+    assert [p['y'] for p in panels] == ['segm mAP', 'bbox mAP', 'mAP (%)', 'mAP (%)']
+    assert panels[2]['curves']['R18', False][7] == (80, 27.9) and panels[2]['dense'] == [27.64, 35.16]
     assert [p['place'] for p in panels] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
@@ -98,6 +98,7 @@ def test_the_paper_is_on_the_right_with_its_band(drawn):
     own, theirs = panels
     assert (theirs['title'], theirs['x'], theirs['bands']) == ('paper', 'pruned (%)', 2)
     assert theirs['curves']['layerwise', False][-1] == (95, 52.203) and theirs['dense'] == [69.74]
+    assert own['colours']['dense'] == theirs['colours']['dense'] == '#666666'  # nobody's, as both share it
     assert theirs['colours']['layerwise'] == own['colours']['layerwise'] != own['colours']['global']
     assert (own['place'], theirs['place']) == ((0, 0), (0, 1)) and legend == ['layerwise', 'global', 'dense']
 

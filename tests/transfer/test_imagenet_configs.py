@@ -1,13 +1,13 @@
 """The configs for ImageNet inherit those of MMPretrain, where that is installed."""
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
-from conftest import ROOT
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config
+from mmlth.engine.configs import load_config, set_data_root
 
-FOLDER = ROOT / 'configs' / 'imagenet'
+FOLDER = Path(__file__).parents[2] / 'configs' / 'imagenet'
 
 
 @pytest.mark.skipif(find_spec('mmpretrain') is None, reason='MMPretrain is not installed')
@@ -18,6 +18,7 @@ def test_config_prunes_a_resnet_to_the_papers_sparsities(depth):
     assert settings.densities() == pytest.approx((1, 0.5, 0.2, 0.1)) and settings.scope == 'backbone'
     assert (cfg.model.backbone.type, cfg.model.backbone.depth) == ('ResNet', depth)
     assert cfg.model.head.num_classes == 1000 and cfg.train_dataloader.dataset.type == 'ImageNet'
+    assert set_data_root(cfg, '/disk').train_dataloader.dataset.data_root.rstrip('/') == '/disk'
 
 
 @pytest.mark.skipif(find_spec('mmpretrain') is not None, reason='MMPretrain is installed')

@@ -139,7 +139,7 @@ class EarlyBirdHook(Hook):
         checkpoint[_KEY] = dict(density=self.density, stopped_at=self.stopped_at, past=past)
 
     def after_train(self, runner: Runner) -> None:
-        """Say what watching cost; where the end was early, do what MMEngine does only at its intervals: save, evaluate."""
+        """Say what watching cost; after an early end do what MMEngine does only at its intervals: save, evaluate."""
         whole = time.perf_counter() - self._start
         runner.logger.info(f'early bird: looks took {self.seconds:.2f} of {whole:.1f} s, {self.seconds / whole:.2%}')
         if self.stopped_at is None:

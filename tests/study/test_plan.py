@@ -1,0 +1,235 @@
+"""Studies, read into jobs that share what they can."""
+import re
+
+import pytest
+import toys
+
+from mmlth.engine.config import IMPConfig
+from mmlth.engine.configs import load_config
+from mmlth.study.jobs import Job
+from mmlth.study.plan import read_study
+
+
+@pytest.fixture
+def config(tmp_path):
+    """A config whose own ``imp`` block says scope='all', target_sparsity=0.75, rounds=2."""
+    return str(toys.write_config(tmp_path))
+
+
+@pytest.fixture
+def read(tmp_path, config):
+    """Read a study of one experiment with these entries, from a file; keywords are the file's other values."""
+    def read(*jobs, only=(), override=None, others=None, fields=None, **top):
+        one = dict(title='One', section='1', kind='curve', jobs=list(jobs), **(fields or {}))
+        values = {'config': config, 'experiments': dict(one=one, **(others or {})), **top}
+        path = tmp_path / 'study.py'
+        path.write_text(''.join(f'{k} = {v!r}\n' for k, v in values.items() if v is not None))
+        return read_study(load_config(str(path)), config=override, only=only)
+    return read
+
+
+def other(*jobs):
+    return dict(title='Other', section='2', kind='bars', jobs=list(jobs))
+
+
+def tickets(study):
+    """The jobs that aren't a dense round alone."""
+    return [job for job in study.jobs.values() if job.settings.get('rounds') != 0]
+
+
+def dense(study):
+    return [job for job in study.jobs.values() if job.settings.get('rounds') == 0]
+
+
+@pytest.mark.parametrize('same', [
+    pytest.param(dict(allocation='global'), id='the default, spelled out'),
+    pytest.param(dict(scope='all', rounds=2), id='the imp block of the config, spelled out'),
+    pytest.param(dict(include=()), id='an empty tuple'),
+    pytest.param(dict(label='x', line='y'), id='other names'),
+    pytest.param(dict(controls=('random', )), id='with a control')])
+def test_equal_jobs_are_one_though_written_differently(read, same):
+    study = read({}, same)
+    job, = tickets(study)
+    assert [p.job for p in study.points['one']] == [job.name] * 2
+
+
+@pytest.mark.parametrize('different', [
+    dict(rounds=1), dict(seed=1), dict(scope='backbone'), dict(allocation='layerwise'), dict(rewind=4),
+    dict(early_bird=dict(fraction=0.5)), dict(cfg_options={'optim_wrapper.optimizer.lr': 0.2}),
+    dict(cfg_options={'imp.scope': 'backbone'}), dict(transfer=dict(source={}))], ids=str)
+def test_jobs_that_differ_in_anything_else_are_two(read, different):
+    assert len(tickets(read({}, different))) == 2
+
+
+def test_two_configs_that_differ_in_their_own_imp_block_are_told_apart(read, tmp_path):
+    narrow = str(toys.write_config(tmp_path, 'narrow.py', imp=dict(scope='backbone', target_sparsity=0.75, rounds=2)))
+    first, second = tickets(read({}, dict(config=narrow)))
+    assert (first.settings['scope'], second.settings['scope']) == ('all', 'backbone')
+    assert first.name != second.name
+
+
+def test_settings_of_an_entry_win_over_the_study_and_these_over_the_config(read):
+    job, = tickets(read(dict(seed=2), imp=dict(seed=1, target_sparsity=0.5)))
+    assert [job.settings[k] for k in ('seed', 'target_sparsity', 'rounds')] == [2, 0.5, 2]
+
+
+def test_an_entry_without_a_config_takes_the_given_one_and_others_keep_theirs(read, config, tmp_path):
+    given = str(toys.write_config(tmp_path, 'given.py'))
+    study = read({}, dict(config=config), override=given)
+    assert [job.config for job in tickets(study)] == [given, config]
+
+
+def test_controls_of_equal_jobs_are_united(read):
+    study = read(dict(controls=('random', 'dense')), dict(controls=('dense', 'reinit')), {})
+    job, = tickets(study)
+    assert job.settings['controls'] == ['random', 'dense', 'reinit']
+    assert job.trainings() == ((1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit'))
+
+
+def test_controls_of_another_experiment_count_too(read):
+    study = read(dict(controls=('random', )), others=dict(two=other(dict(controls=('reinit', )))))
+    assert [job.settings['controls'] for job in tickets(study)] == [['random', 'reinit']]
+
+
+def test_one_dense_net_for_all_jobs_of_a_config_and_seed_keeps_every_rewind_point(read):
+    study = read(dict(rewind=['init', '25%', 'lr', 4, 'epoch_1', '25.0%'], rounds=[1, 2]))
+    net, = dense(study)
+    assert set(net.capture) in ({'25%', 4, 'epoch_1'}, {'25.0%', 4, 'epoch_1'})
+    assert all(job.dense == net.name and job.needs == (net.name, ) for job in tickets(study))
+    assert net.trainings() == ((0, ''), ) and tickets(study)[0].trainings() == ((1, ''), )
+
+
+def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_path):
+    second = str(toys.write_config(tmp_path, 'second.py'))
+    faster = {'optim_wrapper.optimizer.lr': 0.2}
+    study = read(dict(seed=[0, 1]), dict(config=second), dict(cfg_options=faster), dict(scope='backbone', rounds=1))
+    assert len(dense(study)) == 4 and len({job.dense for job in tickets(study)}) == 4
+    for job in tickets(study):
+        net = study.jobs[job.dense]
+        assert (net.config, net.cfg_options) == (job.config, job.cfg_options)
+        assert net.settings['seed'] == job.settings['seed']
+
+
+@pytest.mark.parametrize('alone', [
+    dict(early_bird=dict(fraction=0.5)), dict(optimizer='rewound', rewind=4), dict(lr_schedule='continue', rewind=4)])
+def test_what_needs_more_than_weights_trains_a_dense_net_of_its_own(read, alone):
+    study = read(dict(rounds=1, **alone))
+    job, = study.jobs.values()
+    assert job.needs == () and job.trainings() == ((0, ''), (1, ''))
+    assert study.dense_of(job) == job.name
+
+
+def test_an_early_bird_is_compared_with_the_dense_net_of_the_study(read):
+    study = read(dict(early_bird=dict(fraction=0.5)), {})
+    early, whole = tickets(study)
+    assert not early.dense and study.dense_of(early) == whole.dense == dense(study)[0].name
+
+
+def test_what_a_job_needs_comes_before_it(read):
+    study = read(dict(scope='backbone', transfer=dict(source=dict(seed=1, rewind='25%'))), dict(rounds=1),
+                 dict(transfer=dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')))
+    names = list(study.jobs)
+    needs = [(need, name) for name, job in study.jobs.items() for need in job.needs]
+    assert len(needs) == 5 and all(names.index(need) < names.index(name) for need, name in needs)
+
+
+def test_the_source_of_a_transfer_becomes_a_job(read):
+    study = read(dict(scope='backbone', transfer=dict(source=dict(seed=1), values='trained')))
+    source, job = tickets(study)
+    assert source.settings['seed'] == 1 and source.settings['scope'] == 'all'
+    assert job.source == source.name and set(job.needs) == {job.dense, source.name}
+    assert job.transfer == dict(values='trained') and job.trainings() == ((1, ''), )
+    assert [p.job for p in study.points['one']] == [job.name]
+
+
+def test_a_source_that_another_entry_asks_for_is_one_with_it(read):
+    assert len(tickets(read({}, dict(scope='backbone', transfer=dict(source={}))))) == 2
+
+
+def test_a_dense_source_is_the_shared_dense_net(read):
+    study = read(dict(scope='backbone', transfer=dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')))
+    net, = dense(study)
+    job, = tickets(study)
+    assert job.source == job.dense == net.name and job.needs == (net.name, )
+
+
+def test_experiments_left_out_now_have_their_rewind_points_kept(read):
+    later = dict(later=other(dict(rewind='50%'), dict(seed=1)))
+    part, whole = read(dict(rounds=1), only=('one', ), others=later), read(dict(rounds=1), others=later)
+    assert list(part.experiments) == ['one'] and len(part.jobs) == 2
+    assert dense(part)[0].capture == ('50%', ) and set(part.jobs) < set(whole.jobs)
+
+
+def test_an_experiment_that_is_left_out_may_be_unreadable_here(read):
+    assert read({}, only=('one', ), others=dict(later=other(dict(config='not/here.py')))).jobs
+
+
+def test_names_are_stable(read):
+    job = Job(config='configs/toy.py', settings=IMPConfig(rounds=2, scope='all', controls=['random']).as_dict())
+    assert job.name == 'toy_target_sparsity-0.8_rounds-2_scope-all_seed-0_7db016'  # finished jobs are found by it
+
+
+def test_names_do_not_change_with_the_order_or_the_controls(read):
+    a, b = tickets(read(dict(seed=1, rounds=1), dict(rounds=2)))
+    d, c = tickets(read(dict(rounds=2, controls=('dense', )), dict(rounds=1, seed=1)))
+    assert (a.name, b.name) == (c.name, d.name)
+
+
+def test_names_are_unique_and_file_safe(read):
+    odd = {'a.b': '../../x y*', 'c': ['/', {'k:': '\n'}]}
+    study = read(dict(seed=[0, 1], rounds=[1, 2], rewind=['init', '25%', 'epoch_1']),
+                 dict(early_bird=dict(fraction=0.5)), dict(transfer=dict(source=dict(seed=1))),
+                 dict(cfg_options={f'key_{i}': 0 for i in range(50)}))
+    names = [*study.jobs, Job(config='x/y.py', cfg_options=odd, settings=IMPConfig().as_dict()).name]
+    assert len({job.key + str(job.capture) for job in study.jobs.values()}) == len(study.jobs) == 12 + 2 + 1 + 1 + 2
+    assert all(re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,119}', name) for name in names)
+    assert len({name.lower() for name in names}) == len(names)
+
+
+def test_labels_and_lines_may_name_settings(read):
+    study = read(dict(target_sparsity=0.5, label='{rounds} rounds', line='{target_sparsity:.0%}'),
+                 dict(transfer=dict(source=dict(seed=3)), label='of seed {source_seed}', seed=1))
+    first, second = study.points['one']
+    assert (first.label, first.line, first.seed) == ('2 rounds', '50%', 0)
+    assert (second.label, second.line, second.seed) == ('of seed 3', '', 1)
+
+
+@pytest.mark.parametrize('entry, text', [
+    (dict(rouns=1), 'unknown settings .*rouns.*known are.*rounds'),
+    (dict(rounds=-1), r'rounds'),
+    (dict(scope='nek'), "scope='nek': allowed are"),
+    (dict(transfer=dict(source={}, vales='none')), r"transfer has unknown settings \['vales'\]; known are source, val"),
+    (dict(transfer=dict(values='none')), r'names no source=dict'),
+    (dict(transfer=dict(source=dict(rounds=0))), 'the source has rounds=0.*sparsity'),
+    (dict(transfer=dict(source=dict(rouns=0))), 'rouns'),
+    (dict(config='not/here.py'), "config 'not/here.py' does not exist"),
+    (dict(label='{round}'), r"label='\{round\}'.*Known.*rounds"),
+    (dict(line='{rounds'), r"line='\{rounds'"),
+    (dict(dense_from='x'), r"\['dense_from'\] are set by the study"),
+    (dict(capture=('25%', )), r"\['capture'\] are set by the study"),
+    (dict(ticket='x'), r"\['ticket'\] are set by the study"),
+    (dict(control_rounds=(1, )), r"\['control_rounds'\] are set by the study"),
+    (dict(cfg_options={'imp.capture': ['25%']}), r"\['capture'\] are set by the study itself; .*toy\.py")], ids=str)
+def test_an_entry_that_is_wrong_is_named_with_its_experiment(read, entry, text):
+    with pytest.raises((ValueError, OSError), match=f"(?s)experiment 'one': .*{text}"):
+        read(entry)
+
+
+@pytest.mark.parametrize('fields, text', [
+    (dict(x='seed'), "x='seed'; allowed are sparsity, rounds, rewind, early_bird"),
+    (dict(kind='pie'), "kind='pie': allowed are curve"),
+    (dict(titel='x'), 'titel'), (dict(jobs=[]), r'has no jobs=\[dict')], ids=str)
+def test_an_experiment_that_is_wrong_is_named(read, fields, text):
+    with pytest.raises(ValueError, match=f"experiment 'two'.*{text}"):
+        read({}, others=dict(two={**other({}), **fields}))
+
+
+def test_refuses_a_study_without_config_or_experiments_and_unknown_names(read):
+    with pytest.raises(ValueError, match="experiment 'one': no config.*--config"):
+        read({}, config=None)
+    with pytest.raises(ValueError, match='study.py is no study: it has no experiments'):
+        read(experiments=None)
+    with pytest.raises(ValueError, match='study.py is no study'):
+        read(experiments={})
+    with pytest.raises(ValueError, match='--only tow: the experiments of .*study.py are one, two'):
+        read({}, only=('one', 'tow'), others=dict(two=other({})))
