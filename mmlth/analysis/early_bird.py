@@ -11,6 +11,7 @@ from mmlth.analysis.figures import _save  # noqa: E402
 from mmlth.core.early_bird_files import read_final  # noqa: E402
 
 _COLOURS = ('#1f5fa8', '#c8553d', '#3a8f5c', '#7d4fa0', '#b8860b', '#555555')
+MOST_CURVES = len(_COLOURS)
 
 
 def plot_final_iou(folders: Mapping[str, str | Path], path: str | Path) -> Path:

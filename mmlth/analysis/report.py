@@ -2,6 +2,8 @@
 from pathlib import Path
 
 from mmlth.analysis import figures, tables
+from mmlth.analysis.early_bird import MOST_CURVES, plot_final_iou
+from mmlth.core.early_bird_files import has_final
 from mmlth.core.files import write_text
 from mmlth.core.layout import Layout
 from mmlth.core.records import load_summary
@@ -25,4 +27,8 @@ def write_report(work_dir: str | Path) -> str:
         figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
     if summary.rounds:
         figures.plot_layers(summary, layout.report / 'density_per_layer.png')
+    watched = [r['round'] for r in summary.rounds if has_final(layout.early_bird(r['round']))]
+    if watched:  # the first rounds, where there are many: their masks have the most to find
+        plot_final_iou({f'round {n}': layout.early_bird(n) for n in watched[:MOST_CURVES]},
+                       layout.report / 'early_bird.png')
     return text

@@ -106,6 +106,11 @@ def write_final(folder: str | Path, masks: Mapping[str, Tensor]) -> list[dict[st
     return rows
 
 
+def has_final(folder: str | Path) -> bool:
+    """Tell whether the masks of a training have been compared with its final ones."""
+    return (Path(folder) / _FINAL).exists()
+
+
 def read_final(folder: str | Path) -> dict[str, Any]:
     """Read what :func:`write_final` wrote: ``kept`` weights of the final masks, and ``looks``.
 

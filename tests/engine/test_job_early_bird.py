@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from mmlth.analysis.report import write_report
 from mmlth.core.early_bird_files import read_final, read_looks
 from mmlth.core.layout import Layout
 from mmlth.core.masks import density
@@ -22,6 +23,8 @@ def test_rounds_before_the_last_end_at_a_fraction(toy_cfg, run_imp, tmp_path):
         assert final[-1]['step'] == 6 and final[-1]['iou'] == 1.0  # pruned exactly as looked at
         assert density(load_ticket(layout.ticket(number + 1)).masks) == 0.5 ** (number + 1)
     assert not layout.early_bird(2).exists()
+    write_report(layout.work_dir)
+    assert (layout.report / 'early_bird.png').stat().st_size > 1000
 
 
 def test_watching_changes_nothing(toy_cfg, run_imp, tmp_path):
