@@ -60,7 +60,7 @@ experiments = dict(
         reference='backbone_effect',
         jobs=[
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-18'),
-            dict(config=boxes_r50, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-50')]),
+            dict(config=boxes_r50, target_sparsity=[0.8, 0.9], line='ResNet-50')]),
     task_transfer=dict(
         title='Tickets of another task', section='Section 4.3, Table 3', kind='bars', reference='task_transfer',
         jobs=[
@@ -75,9 +75,9 @@ experiments = dict(
         reference='imagenet_transfer',
         jobs=[
             dict(scope='backbone', line='ticket, values and mask', transfer=dict(
-                source=dict(config=classifier, target_sparsity=[0.5, 0.8, 0.9]), values='trained')),
+                source=dict(config=classifier, target_sparsity=[0.8, 0.9]), values='trained')),
             dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
-                source=dict(config=classifier, rounds=0), sparsity=[0.5, 0.8, 0.9], scope='backbone'))]),
+                source=dict(config=classifier, rounds=0), sparsity=[0.8, 0.9], scope='backbone'))]),
     late_resetting=dict(
         title='Late resetting', section='Section 4.4, Figure 6', kind='curve', x='rewind',
         x_label='reset to the weights after (% of training)', reference='late_reset',
