@@ -229,4 +229,4 @@ def test_stopped_and_killed_it_leaves_no_process_and_ends_the_same(run_imp, toy_
     assert study.returncode == 0, out + err
     alone = [(r['digests'], r['metrics']) for r in run_imp(toy_cfg, tmp_path / 'alone', rounds=1).rounds]
     found = [[(r['digests'], r['metrics']) for r in read_json(p)['rounds']] for p in jobs.glob('*/summary.json')]
-    assert sorted(found, key=len) == [alone[:1], alone]
+    assert alone in found and len(found) == 2  # and the dense net, whose mask covers the default scope
