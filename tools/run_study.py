@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from mmlth.engine.configs import load_config
+from mmlth.engine.configs import AMP_OPTIONS, load_config
 from mmlth.study.check import check_jobs
 from mmlth.study.plan import read_study
 from mmlth.study.report import copy_records, format_plan, write_pages
@@ -48,9 +48,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def run(args: argparse.Namespace) -> int:
-    study = read_study(load_config(args.study), config=args.config, only=tuple(args.only))
+    study = read_study(load_config(args.study), config=args.config, only=tuple(args.only),
+                       options={**(args.cfg_options or {}), **(AMP_OPTIONS if args.amp else {})})
     work_dir = Path(args.work_dir or f'work_dirs/{Path(args.study).stem}')
-    common = dict(data_root=args.data_root, amp=args.amp, cfg_options=args.cfg_options or {})
+    common = dict(data_root=args.data_root)
     machine = Machine(workers=args.workers, gpus_per_job=args.gpus_per_job, threads=args.threads)
     failed: dict[str, str] = {}
     if not args.report_only:

@@ -15,6 +15,7 @@ from mmlth.core.ticket import weights_step
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
 
+AMP_OPTIONS = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.loss_scale': 'dynamic'}
 _DATA_PARTS = ('train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator')
 
 
@@ -82,8 +83,7 @@ def _below(value: Any, old: str, new: str) -> Any:
 
 def use_amp(cfg: Config) -> None:
     """Turn on mixed precision, as the ``--amp`` flag of MMDet's ``tools/train.py`` does."""
-    cfg.optim_wrapper.type = 'AmpOptimWrapper'
-    cfg.optim_wrapper.loss_scale = 'dynamic'
+    cfg.merge_from_dict(AMP_OPTIONS)
 
 
 def round_config(cfg: Config, settings: IMPConfig, layout: Layout, number: int, control: str = '',

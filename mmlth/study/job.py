@@ -17,10 +17,9 @@ from mmlth.core.files import read_json
 from mmlth.core.layout import Layout
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root, use_amp
+from mmlth.engine.configs import load_config, set_data_root
 from mmlth.engine.imp_runner import IMPRunner
-from mmlth.transfer.mapping import LEFT_OUT, Choice
-from mmlth.transfer.names import BACKBONE
+from mmlth.study.jobs import check_transfer
 from mmlth.transfer.tickets import rank_checkpoint, target_settings, transfer_ticket
 
 
@@ -29,8 +28,6 @@ def read_config(job: dict[str, Any]) -> Config:
     cfg = load_config(job['config'], job['cfg_options'])
     if job.get('data_root'):
         cfg = set_data_root(cfg, job['data_root'])
-    if job.get('amp'):
-        use_amp(cfg)
     return cfg
 
 
@@ -43,19 +40,15 @@ def carry_ticket(job: dict[str, Any], cfg: Config) -> None:
     out, options = Path(job['ticket']), dict(job['transfer'])
     if out.exists():
         return
-    sparsity, values = options.pop('sparsity', None), options.pop('values', 'initial')
     # Scope and seed of the job, which it checks the ticket against, not those of the config alone.
-    settings = target_settings(cfg, **{**job['settings'], 'scope': options.pop('scope', job['settings']['scope'])})
-    choice = Choice(values=values != 'none', groups=tuple(options.get('groups', ())),
-                    leave_out=tuple(options.get('leave_out', LEFT_OUT)),
-                    prefixes=tuple(options.get('prefixes', [BACKBONE] if sparsity else [])))
+    settings = target_settings(cfg, **{**job['settings'], 'scope': options.get('scope', job['settings']['scope'])})
     source = Layout(Path(job['source']))
-    common = dict(choice=choice, settings=settings, overwrite=True)  # of a carry that was cut off
-    if sparsity:
-        rank_checkpoint(latest_checkpoint(source.round_dir(0)), cfg, out, sparsity=sparsity, **common)
+    common = dict(choice=check_transfer(options), settings=settings, overwrite=True)  # of a carry that was cut off
+    if 'sparsity' in options:
+        rank_checkpoint(latest_checkpoint(source.round_dir(0)), cfg, out, sparsity=options['sparsity'], **common)
     else:
         last = max(int(path.name.rpartition('_')[2]) for path in source.work_dir.glob('round_[0-9]*'))
-        transfer_ticket(source.ticket(last), cfg, out, values=values, **common)
+        transfer_ticket(source.ticket(last), cfg, out, values=options.get('values', 'initial'), **common)
 
 
 def run(job: dict[str, Any], launcher: str) -> None:

@@ -10,6 +10,9 @@ from typing import Any, Mapping
 from mmlth.core.layout import Layout
 from mmlth.core.records import load_summary
 from mmlth.engine.config import IMPConfig
+from mmlth.transfer.mapping import LEFT_OUT, Choice
+from mmlth.transfer.names import BACKBONE
+from mmlth.transfer.source import VALUES
 
 OF_STUDY = ('dense_from', 'capture', 'ticket', 'control_rounds')
 _TOLD = ('seed', 'target_sparsity', 'rounds')
@@ -45,7 +48,7 @@ class Job:
     def name(self) -> str:
         """Readable name of its folder, which ends in a digest of all that decides its result."""
         told = {**self.cfg_options, **{k: v for k, v in self.settings.items() if k in _TOLD or v != _DEFAULTS[k]},
-                **({'of': self.source} if self.source else {}), **self.transfer}
+                **({'of': self.source.rpartition('_')[0]} if self.source else {}), **self.transfer}
         for key in ('controls', *(['target_sparsity'] if told.get('rounds') == 0 else [])):
             told.pop(key, None)
         slug = '_'.join(f'{_last(key)}-{_flat(value)}' for key, value in told.items())
@@ -82,6 +85,29 @@ class Job:
             return False
         summary = load_summary(layout.summary)  # written after the records: a kill may fall in between
         return wanted <= {(r['round'], r.get('control', '')) for r in [*summary.rounds, *summary.controls]}
+
+
+def check_transfer(transfer: Mapping[str, Any]) -> Choice:
+    """Return which tensors a transfer may carry.
+
+    Args:
+        transfer: Options of :data:`TRANSFER`.
+
+    Raises:
+        ValueError: An unknown option or group, ``values`` or ``sparsity``; says what is allowed.
+    """
+    unknown = sorted(set(transfer) - set(TRANSFER))
+    if unknown:
+        raise ValueError(f'transfer has unknown settings {unknown}; known are source, {", ".join(TRANSFER)}')
+    values, sparsity = transfer.get('values', 'initial'), transfer.get('sparsity')
+    if values not in VALUES:
+        raise ValueError(f'transfer: values={values!r}; allowed are {", ".join(VALUES)}')
+    if sparsity is not None and not (isinstance(sparsity, float) and 0 < sparsity < 1 and 'values' not in transfer):
+        raise ValueError(f'transfer: sparsity={sparsity!r} must be a number in (0, 1) and goes without values: it '
+                         "prunes the source's dense net, which keeps its values")
+    return Choice(values=values != 'none', groups=tuple(transfer.get('groups', ())),
+                  leave_out=tuple(transfer.get('leave_out', LEFT_OUT)),
+                  prefixes=tuple(transfer.get('prefixes', [BACKBONE] if sparsity else [])))
 
 
 def _flat(value: Any) -> str:

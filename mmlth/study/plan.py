@@ -9,7 +9,7 @@ from mmlth.core.rewind import capture_name
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config
 from mmlth.study.grid import expand
-from mmlth.study.jobs import OF_STUDY, TRANSFER, Job
+from mmlth.study.jobs import OF_STUDY, Job, check_transfer
 
 X_AXES = ('sparsity', 'rounds', 'rewind', 'early_bird')
 _ENTRY = ('config', 'cfg_options', 'label', 'line', 'transfer')
@@ -58,7 +58,8 @@ class Study:
         return same[0] if same else job.name
 
 
-def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] = ()) -> Study:
+def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] = (),
+               options: Mapping[str, Any] | None = None) -> Study:
     """Plan a study.
 
     Args:
@@ -68,11 +69,12 @@ def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] 
             is tried value by value, a tuple is one value.
         config: Takes the place of the study's own.
         only: Names of the experiments to plan; () plans all.
+        options: Overrides of every config: dotted keys and values.
 
     Raises:
         ValueError: An unknown name or setting, or a bad value; names experiment, entry and what is allowed.
     """
-    given = {k: v for k, v in cfg.to_dict().items() if k in _STUDY}
+    given = {**{k: v for k, v in cfg.to_dict().items() if k in _STUDY}, 'options': options or {}}
     experiments = given.get('experiments')
     if not isinstance(experiments, dict) or not experiments:
         raise ValueError(f'{cfg.filename} is no study: it has no experiments = dict(name=dict(jobs=[...]))')
@@ -133,18 +135,16 @@ def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], c
     if transfer and not source:
         raise ValueError(f'experiment {name!r}: transfer={transfer} names no source=dict(...), the entry of '
                          'another job')
-    unknown = sorted(set(transfer) - set(TRANSFER))
-    if unknown:
-        raise ValueError(f'experiment {name!r}: transfer has unknown settings {unknown}; known are source, '
-                         f'{", ".join(TRANSFER)}')
     if source and 'sparsity' not in transfer and source[-1].settings.get('rounds') == 0:
         raise ValueError(f'experiment {name!r}: the source has rounds=0, so it finds no ticket. Give transfer a '
                          'sparsity, to which its dense net is pruned, or raise rounds')
-    chosen, options = entry.get('config') or config or study.get('config'), dict(entry.get('cfg_options') or {})
+    chosen = entry.get('config') or config or study.get('config')
+    options = {**study['options'], **(entry.get('cfg_options') or {})}
     if not chosen:
         raise ValueError(f'experiment {name!r}: no config. Give the study a config=, or --config')
     given = {**study.get('imp', {}), **{k: v for k, v in entry.items() if k not in _ENTRY}}
     try:
+        check_transfer(transfer)
         settings = _settings(chosen, options, given, bool(source))
     except (ValueError, OSError) as error:
         raise type(error)(f'experiment {name!r}: {error}') from error

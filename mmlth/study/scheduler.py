@@ -64,10 +64,9 @@ class Folder:
 
 
 def describe(job: Job, folder: Folder, common: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the process of a job reads; ``common`` holds data_root, amp and cfg_options of the study."""
+    """Return what the process of a job reads; ``common`` holds the study's data_root."""
     return dict(
-        config=job.config, cfg_options={**common.get('cfg_options', {}), **job.cfg_options},
-        data_root=common.get('data_root'), amp=common.get('amp', False), settings=job.settings,
+        config=job.config, cfg_options=job.cfg_options, data_root=common.get('data_root'), settings=job.settings,
         transfer=job.transfer, source=str(folder.job(job.source)) if job.source else '',
         ticket=str(folder.ticket(job)), capture=list(job.capture), work_dir=str(folder.job(job)),
         dense_from=str(folder.job(job.dense)) if job.dense else None)

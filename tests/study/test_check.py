@@ -12,11 +12,11 @@ def check(tmp_path):
     """Plan a study of these entries and check its jobs; nothing may be written. Returns the study."""
     work_dir, config = tmp_path / 'new' / 'work', str(toys.write_config(tmp_path))
 
-    def check(*jobs, need_data=True, done_in=None, **common):
+    def check(*jobs, need_data=True, done_in=None, options=None, **common):
         experiment = dict(title='One', section='1', kind='curve', jobs=list(jobs))
         path = tmp_path / 'study.py'
         path.write_text(f'config = {config!r}\nexperiments = {dict(one=experiment)!r}\n')
-        study = read_study(load_config(str(path)))
+        study = read_study(load_config(str(path)), options=options)
         try:
             check_jobs(study, done_in or work_dir, common, need_data=need_data)
         finally:
@@ -44,7 +44,7 @@ def test_a_dry_run_does_without_the_data(check):
 
 def test_options_of_the_study_are_checked_too(check):
     with pytest.raises(FileNotFoundError, match='job toy_.*not/here.json'):
-        check({}, cfg_options=MISSING)
+        check({}, options=MISSING)
     with pytest.raises(ValueError, match='job toy_.*--data-root.*has no data_root'):
         check({}, data_root='somewhere')
 

@@ -19,12 +19,12 @@ def config(tmp_path):
 @pytest.fixture
 def read(tmp_path, config):
     """Read a study of one experiment with these entries, from a file; keywords are the file's other values."""
-    def read(*jobs, only=(), override=None, others=None, fields=None, **top):
+    def read(*jobs, only=(), override=None, others=None, fields=None, options=None, **top):
         one = dict(title='One', section='1', kind='curve', jobs=list(jobs), **(fields or {}))
         values = {'config': config, 'experiments': dict(one=one, **(others or {})), **top}
         path = tmp_path / 'study.py'
         path.write_text(''.join(f'{k} = {v!r}\n' for k, v in values.items() if v is not None))
-        return read_study(load_config(str(path)), config=override, only=only)
+        return read_study(load_config(str(path)), config=override, only=only, options=options)
     return read
 
 
@@ -199,6 +199,10 @@ def test_labels_and_lines_may_name_settings(read):
     (dict(rounds=-1), r'rounds'),
     (dict(scope='nek'), "scope='nek': allowed are"),
     (dict(transfer=dict(source={}, vales='none')), r"transfer has unknown settings \['vales'\]; known are source, val"),
+    (dict(transfer=dict(source={}, values='some')), "transfer: values='some'; allowed are initial, trained, none"),
+    (dict(transfer=dict(source={}, sparsity=1.5)), r'transfer: sparsity=1.5 must be a number in \(0, 1\)'),
+    (dict(transfer=dict(source={}, sparsity=0.5, values='none')), 'goes without values'),
+    (dict(transfer=dict(source={}, groups=('nek', ))), 'nek.*allowed are'),
     (dict(transfer=dict(values='none')), r'names no source=dict'),
     (dict(transfer=dict(source=dict(rounds=0))), 'the source has rounds=0.*sparsity'),
     (dict(transfer=dict(source=dict(rouns=0))), 'rouns'),
@@ -233,3 +237,17 @@ def test_refuses_a_study_without_config_or_experiments_and_unknown_names(read):
         read(experiments={})
     with pytest.raises(ValueError, match='--only tow: the experiments of .*study.py are one, two'):
         read({}, only=('one', 'tow'), others=dict(two=other({})))
+
+
+def test_options_of_the_study_make_other_jobs_and_an_entrys_own_come_first(read):
+    plain, lower = read({}), read({}, options={'optim_wrapper.optimizer.lr': 0.2})
+    assert not set(plain.jobs) & set(lower.jobs)
+    own = read(dict(cfg_options={'optim_wrapper.optimizer.lr': 0.3}), options={'optim_wrapper.optimizer.lr': 0.2})
+    assert {job.cfg_options['optim_wrapper.optimizer.lr'] for job in own.jobs.values()} == {0.3}
+
+
+def test_more_rewinds_leave_the_names_of_transfers_as_they_are(read):
+    carried = dict(transfer=dict(source=dict(rounds=0), sparsity=0.5))
+    before, after = read(carried), read(carried, dict(rewind='25%'))
+    assert before.points['one'][0].job == after.points['one'][0].job
+    assert set(before.jobs) - set(after.jobs)  # the dense net has to keep more

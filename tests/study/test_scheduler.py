@@ -164,13 +164,13 @@ def test_threads_may_be_left_to_torch(run, monkeypatch):
     assert run(job('one'), threads=0)[1][0][2].startswith('| 7 |')
 
 
-def test_a_job_reads_its_own_options_before_those_of_the_study(stand_in, tmp_path):
+def test_a_job_reads_its_options_and_where_its_dense_net_lies(stand_in, tmp_path):
     dense = job('dense', rounds=0)
     one = Job(config='one.py', cfg_options=dict(a=1), settings=IMPConfig(seed=3).as_dict(), dense=dense.name)
     run_jobs(Study(jobs={dense.name: dense, one.name: one}), tmp_path, Machine(),
-             dict(cfg_options=dict(a=2, b=2), data_root='there', amp=True))
+             dict(data_root='there'))
     spec = read_json(tmp_path / 'jobs' / f'{one.name}.json')
-    assert spec['cfg_options'] == dict(a=1, b=2) and (spec['data_root'], spec['amp']) == ('there', True)
+    assert (spec['cfg_options'], spec['data_root']) == (dict(a=1), 'there')
     assert (spec['dense_from'], spec['source']) == (str(tmp_path / 'jobs' / dense.name), '')
     assert spec['settings']['seed'] == 3 and spec['work_dir'] == str(tmp_path / 'jobs' / one.name)
 
