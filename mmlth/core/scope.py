@@ -98,6 +98,11 @@ def standardised_weights(model: nn.Module) -> list[str]:
     return [f'{name}.weight' for name, m in model.named_modules() if type(m).__name__ in _STANDARDISED]
 
 
+def transposed_weights(model: nn.Module) -> list[str]:
+    """List weights of transposed convolutions, whose dimension 1 is their outputs."""
+    return [f'{name}.weight' for name, m in model.named_modules() if isinstance(m, nn.modules.conv._ConvTransposeNd)]
+
+
 def choose(weights: Sequence[WeightInfo], scope: str | Sequence[str] = 'paper', *,
            include: Sequence[str] = (), exclude: Sequence[str] = (),
            frozen: str = 'prune') -> tuple[str, ...]:

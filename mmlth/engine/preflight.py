@@ -11,7 +11,7 @@ from mmengine.registry import init_default_scope
 from mmlth.core import criteria, scope, selection
 from mmlth.core.files import free_bytes
 from mmlth.core.masks import dense_masks, kept
-from mmlth.core.patterns import check_pattern
+from mmlth.core.patterns import check_pattern, parse
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.initial import build_model, init_quietly
 from mmlth.engine.sharing import check_ticket
@@ -100,6 +100,10 @@ def plan(cfg: Config, settings: IMPConfig, *, need_weights: bool) -> Preflight:
     if standardised:
         note += (f'{len(standardised)} weights of the scope are standardised in every forward pass, so '
                  'that their zeros do not act as zeros; leave them out with exclude')
+    transposed = set(scope.transposed_weights(model)) & set(names) if parse(settings.allocation) else set()
+    if transposed:
+        note += (f'{sorted(transposed)} belong to transposed convolutions: their groups of {settings.allocation} run '
+                 'along outputs, which is of no use to sparse hardware; leave them out with exclude')
     return Preflight(weights=weights, names=names, parameters=scope.count_parameters(model),
                      densities=settings.densities(), magnitudes=magnitudes, previews=previews, note=note)
 

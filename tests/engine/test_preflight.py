@@ -2,6 +2,7 @@ import json
 
 import pytest
 from mmengine.config import Config
+from torch import nn
 
 import toys
 from mmlth.engine import preflight
@@ -9,6 +10,7 @@ from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config, round_config
 from mmlth.core.layout import Layout
 from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.initial import build_model
 
 
 def test_plan_gives_both_denominators_of_every_round(toy_cfg):
@@ -137,3 +139,15 @@ def test_controls_and_start_weights_need_disk_too(toy_cfg, tmp_path, monkeypatch
     for more in (dict(controls='random'), dict(rewind='lr')):
         with pytest.raises(OSError, match='GiB free, but the job needs'):
             preflight.check_disk(tmp_path, 1000, IMPConfig(scope='all', rounds=2, **more), toy_cfg)
+
+
+def test_patterns_of_transposed_convolutions_are_noted(toy_cfg, monkeypatch):
+    def build(cfg, seed):
+        model = build_model(cfg, seed)
+        model.backbone.up = nn.ConvTranspose2d(16, 8, 2)
+        return model
+    monkeypatch.setattr(preflight, 'build_model', build)
+    settings = dict(scope='backbone', exclude=['conv1'], target_sparsity=0.5, rounds=1)
+    note = preflight.plan(toy_cfg, IMPConfig(allocation='2:4', **settings), need_weights=True).note
+    assert "['backbone.up.weight'] belong to transposed convolutions: their groups of 2:4" in note
+    assert not preflight.plan(toy_cfg, IMPConfig(**settings), need_weights=True).note
