@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 from mmlth.analysis import figures, paper  # noqa: E402
-from mmlth.analysis.experiments import (Experiment, Point, Row, average, dense_rows, is_dense,  # noqa: E402
-                                        line_names, lines_of_points, metric_title, points_of, shown_metrics, value)
+from mmlth.analysis.experiments import (Experiment, Point, Row, average, control_note, dense_rows,  # noqa: E402
+                                        is_dense, line_names, lines_of_points, metric_title, points_of,
+                                        shown_metrics, value)
 
 # Okabe and Ito's colours, which are told apart with any colour vision; their yellow is too pale for a line.
 _COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
@@ -75,7 +76,7 @@ def _legend(figure: Any, rows: Sequence[Row], colours: Colours, kind: str) -> No
     handles = [Line2D([], [], color=c, marker='s' if kind == 'bars' else 'o', label=name,
                       linestyle='' if kind == 'bars' else '-') for name, c in colours.items()]
     if kind != 'layers':
-        controls = [(c, m) for c, m in _markers(row['control'] for row in rows).items() if c]
+        controls = [(c, m) for c, m in _markers(map(control_note, rows)).items() if c]
         handles += [Line2D([], [], color='white', marker='s' if kind == 'bars' else m, markeredgecolor=_GREY,
                            label=f'control: {c}') for c, m in controls]
         handles += [_dense_handle()] * bool(dense_rows(rows))
@@ -237,7 +238,7 @@ def _bars(points: list[Point], colours: Colours, form: str, title: str, x_label:
 
 def _draw_bar(axes: Any, place: float, point: Point, colour: str, form: str, near: bool) -> None:
     y, face = point['y'], 'white' if point['control'] else colour
-    text = f'{point["control"]} {form.format(y) if math.isfinite(y) else "-"}'.strip()
+    text = f'{control_note(point)} {form.format(y) if math.isfinite(y) else "-"}'.strip()
     axes.text(0.99, place, text, ha='right', va='center', fontsize=8, transform=axes.get_yaxis_transform())
     if near:  # bars that don't start at 0 would lie
         axes.plot(y, place, marker='s', markersize=7, markerfacecolor=face, color=colour)
@@ -254,7 +255,7 @@ def _limit(axes: Any, points: list[Point]) -> bool:
     near = 0 < high < 1.25 * low and low < high
     low, high = (low, high) if near else (min(0, low), max(0, high))
     room = 0.05 * (high - low or 1)
-    widest = max(len(p['control']) for p in points)
+    widest = max(len(control_note(p)) for p in points)
     axes.set_xlim(low - (room if low else 0), high + (5 + 0.7 * widest) * room)
     return near
 

@@ -151,12 +151,13 @@ def dense_rows(rows: Sequence[Row]) -> list[Row]:
     having = [row for row in rows if row['dense'] or is_dense(row)]
     lines, nets = {}, {}
     for row in having:
-        lines.setdefault(row['config'], {})[row['line']] = None
+        lines.setdefault(row['config'], {}).update({} if is_dense(row) else {row['line']: None})
         nets.setdefault((row['config'], row['seed']), set()).add(str(sorted(row['dense'].items())))
     differ = {config for (config, _), found in nets.items() if len(found) > 1}
     out = {}
     for row in having:
-        line = row['line'] if row['config'] in differ or len(lines[row['config']]) == 1 else ''
+        several = [*lines[row['config']]]
+        line = row['line'] if row['config'] in differ else several[0] if len(several) == 1 else ''
         out.setdefault((row['config'], line, row['seed']), dict(
             row, line=line, x=None, label='dense', control='', round=0, metrics=row['dense'], sparsity=0.0,
             network_sparsity=0.0))
@@ -174,6 +175,11 @@ def line_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
 def point_name(row: Row) -> str:
     """Return what a point is called: its label, or its x."""
     return row['label'] or ('-' if row['x'] is None else f'{row["x"]:g}')
+
+
+def control_note(row: Row) -> str:
+    """Return the control's name where the point isn't called so itself, else ''."""
+    return '' if row['control'] == row['label'] else row['control']
 
 
 def lines_of_points(rows: Sequence[Row]) -> list[Row]:
@@ -228,7 +234,9 @@ def to_markdown(rows: Sequence[Row], experiment: Experiment) -> str:
     table = [['line', 'point', 'seeds', 'sparsity', 'network sparsity', *heads]]
     names = line_names(shown)
     for i, row in enumerate(values[0][0]):
-        point = point_name(row) + (f', control: {row["control"]}' if row['control'] else '')
+        note = control_note(row)
+        point = ('control: ' if row['control'] and not note else '') + point_name(row) + (
+            f', control: {note}' if note else '')
         table.append([names[row['config'], row['line']], point, str(row['n']), f'{100 * row["sparsity"]:.2f}%',
                       f'{100 * row["network_sparsity"]:.2f}%',
                       *(cell for m, d in values for cell in (_with_ci(m[i]), _change(d[i])))])
