@@ -37,7 +37,7 @@ def load(name):
 def test_all_configs_outside_the_embedded_data_are_tested_here():
     files = (ROOT / 'configs').glob('*/*.py')
     found = {p.relative_to(ROOT / 'configs').with_suffix('').as_posix() for p in files}
-    others = ('_base_/', 'digit_scenes/', 'classification/', 'imagenet/')
+    others = ('_base_/', 'digit_scenes/', 'classification/', 'imagenet/', 'studies/')
     assert {n for n in found if not n.startswith(others)} == set(NAMES)
 
 

@@ -9,7 +9,7 @@ from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config
 from mmlth.engine.preflight import plan
 
-CONFIGS = sorted(p for p in (ROOT / 'configs').glob('*/*.py') if p.parent.name not in ('_base_', 'imagenet'))
+CONFIGS = sorted(p for p in (ROOT / 'configs').glob('*/*.py') if p.parent.name not in ('_base_', 'imagenet', 'studies'))
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)

@@ -10,6 +10,8 @@ from mmlth.core.schedules import SCHEDULES, explicit, geometric, linear
     pytest.param(geometric, 0.75, 2, (1, 0.5, 0.25), id='half of what is left, twice'),
     pytest.param(geometric, 0.875, 3, (1, 0.5, 0.25, 0.125), id='half of what is left, thrice'),
     pytest.param(geometric, 0.8, 1, (1, 0.2), id='one shot'),
+    pytest.param(geometric, 0.8, 0, (1, ), id='the dense net alone'),
+    pytest.param(linear, 0.8, 0, (1, ), id='the dense net alone, linear'),
     pytest.param(linear, 0.75, 3, (1, 0.75, 0.5, 0.25), id='a quarter of all, thrice'),
     pytest.param(linear, 0.8, 1, (1, 0.2), id='one shot, linear'),
     pytest.param(linear, 0.5, 2, (1, 0.75, 0.5), id='a quarter of all, twice'),
@@ -51,7 +53,7 @@ def test_explicit_takes_the_sparsities_of_the_rounds():
     pytest.param(-0.1, 4, r'target_sparsity=-0\.1', id='negative'),
     pytest.param(80, 4, r'target_sparsity=80 ', id='per cent'),
     pytest.param(math.nan, 4, r'target_sparsity=nan', id='NaN'),
-    pytest.param(0.8, 0, r'rounds=0 must be a whole number of prunings, at least 1', id='no round'),
+    pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1', id='less than no round'),
     pytest.param(0.8, 1.5, r'rounds=1\.5', id='one and a half rounds'),
 ])
 def test_bad_targets_and_rounds(name, target, rounds, message):

@@ -23,7 +23,7 @@ def test_densities_of_a_list_replace_target_and_rounds():
     (dict(target_sparsity=1.0), r'target_sparsity=1.0 must be in \(0, 1\)'),
     (dict(target_sparsity=0), r'target_sparsity=0 must be in \(0, 1\)'),
     (dict(target_sparsity='much'), "target_sparsity='much' must be a number"),
-    (dict(rounds=0), 'rounds=0 must be a whole number'),
+    (dict(rounds=-1), 'rounds=-1 must be a whole number'),
     (dict(rounds=2.5), 'rounds=2.5 must be a whole number'),
     (dict(schedule='cubic'), "schedule='cubic': allowed are geometric, linear or a list"),
     (dict(schedule=[0.5, 0.4]), 'each round must be sparser'),

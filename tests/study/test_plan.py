@@ -3,6 +3,7 @@ import re
 
 import pytest
 import toys
+from conftest import ROOT
 
 from mmlth.engine.config import IMPConfig
 from mmlth.engine.configs import load_config
@@ -251,3 +252,14 @@ def test_more_rewinds_leave_the_names_of_transfers_as_they_are(read):
     before, after = read(carried), read(carried, dict(rewind='25%'))
     assert before.points['one'][0].job == after.points['one'][0].job
     assert set(before.jobs) - set(after.jobs)  # the dense net has to keep more
+
+
+def test_the_studies_of_the_repository_can_be_planned(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    tiny = read_study(load_config('configs/studies/digit_scenes.py'))
+    assert {'direct_pruning', 'controls', 'rounds', 'late_resetting', 'allocation', 'layers', 'early_bird', 'modules',
+            'backbones', 'task_transfer', 'classification_transfer'} == set(tiny.experiments)
+    paper = read_study(load_config('configs/studies/paper.py'), only=('rounds', 'late_resetting', 'modules'))
+    assert len(paper.points['modules']) == 15 * 5  # every choice of four modules, five seeds
+    assert {job.settings['rounds'] for job in tickets(paper)} == {1, 2, 3, 4, 5, 6}
+    assert len(dense(paper)) == 5  # one for each seed
