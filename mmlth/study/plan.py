@@ -1,4 +1,5 @@
 """Read a study: experiments with lists of settings -> jobs that share dense rounds and tickets."""
+import json
 from dataclasses import dataclass, field, replace
 from typing import Any, Mapping
 
@@ -74,7 +75,7 @@ def read_study(cfg: Config, *, config: str | None = None, only: tuple[str, ...] 
     Raises:
         ValueError: An unknown name or setting, or a bad value; names experiment, entry and what is allowed.
     """
-    given = {**{k: v for k, v in cfg.to_dict().items() if k in _STUDY}, 'options': options or {}}
+    given = {**{k: v for k, v in cfg.to_dict().items() if k in _STUDY}, 'options': options or {}, 'read': {}}
     experiments = given.get('experiments')
     if not isinstance(experiments, dict) or not experiments:
         raise ValueError(f'{cfg.filename} is no study: it has no experiments = dict(name=dict(jobs=[...]))')
@@ -145,7 +146,7 @@ def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], c
     given = {**study.get('imp', {}), **{k: v for k, v in entry.items() if k not in _ENTRY}}
     try:
         check_transfer(transfer)
-        settings = _settings(chosen, options, given, bool(source))
+        settings = _settings(_read_config(chosen, options, study['read']), given, bool(source))
     except (ValueError, OSError) as error:
         raise type(error)(f'experiment {name!r}: {error}') from error
     own = Job(config=chosen, cfg_options=options, settings=settings, transfer=transfer,
@@ -153,12 +154,19 @@ def _read_entry(name: str, entry: Mapping[str, Any], study: Mapping[str, Any], c
     return [*source, own]
 
 
-def _settings(config: str, options: dict[str, Any], given: dict[str, Any], transferred: bool) -> dict[str, Any]:
+def _read_config(name: str, options: dict[str, Any], read: dict[str, Config]) -> Config:
+    """Read a config, or take it from those that were ``read`` before: a study asks for few, many times."""
+    key = json.dumps([name, options], default=str)
+    if key not in read:
+        read[key] = load_config(name, options)
+    return read[key]
+
+
+def _settings(cfg: Config, given: dict[str, Any], transferred: bool) -> dict[str, Any]:
     """Return all settings of a job, the config's ``imp`` block included, so that equal jobs look equal."""
-    cfg = load_config(config, options)
     of_study = [k for k in OF_STUDY if k in {**cfg.get('imp', {}), **given}]
     if of_study:
-        raise ValueError(f'{of_study} are set by the study itself; leave them out of it and of {config}')
+        raise ValueError(f'{of_study} are set by the study itself; leave them out of it and of {cfg.filename}')
     settings = IMPConfig.from_config(cfg, given).as_dict()
     planned = ('target_sparsity', 'rounds', 'schedule', 'rewind') if transferred else (
         ('target_sparsity', 'rounds') if isinstance(settings['schedule'], list) else ())
