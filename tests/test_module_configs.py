@@ -120,5 +120,6 @@ def test_tiny_detectors_train_two_steps_and_detect(name, digit_scenes):
     assert torch.isfinite(loss)
     assert not [w.name for w in list_weights(model) if torch.equal(before[w.name], model.get_parameter(w.name))]
     model.test_cfg.rcnn.score_thr = model.roi_head.test_cfg.score_thr = 0.0
-    (found, ) = model.eval().test_step(pseudo_collate([dataset[0]]))
+    scenes = DATASETS.build(cfg.val_dataloader.dataset)  # with the scale factor that a detection is scaled by
+    (found, ) = model.eval().test_step(pseudo_collate([scenes[0]]))
     assert len(found.pred_instances) > 0
