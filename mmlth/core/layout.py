@@ -71,10 +71,11 @@ class Layout:
     def record(self, number: int, control: str = '') -> Path:
         return self.round_dir(number, control) / 'record.json'
 
-    def control_records(self) -> list[tuple[str, Path]]:
-        """List (control, record) of every finished control, by round."""
-        found = sorted((self.work_dir / 'controls').glob('round_[0-9]*_*/record.json'))
-        return [(path.parent.name.split('_', 2)[2], path) for path in found]
+    def controls(self) -> list[tuple[int, str]]:
+        """List (round, control) of every finished control."""
+        folders = [path.parent.name.split('_', 2) for path in
+                   (self.work_dir / 'controls').glob('round_[0-9]*_*/record.json')]
+        return sorted((int(number), control) for _, number, control in folders)
 
     def relative(self, path: Path) -> str:
         """Return ``path`` relative to the work directory, as records store it."""

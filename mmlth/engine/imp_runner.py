@@ -188,8 +188,9 @@ class IMPRunner:
 
     def summarise(self) -> Summary:
         """Collect the records of all finished trainings into ``summary.json``."""
-        paths = [('', self.layout.record(number)) for number in range(len(self.settings.densities()))]
-        paths += self.layout.control_records()
+        trainings = [(number, '') for number in range(len(self.settings.densities()))]
+        trainings += sorted(self.layout.controls(), key=lambda t: (t[0], controls.CONTROLS.index(t[1])))
+        paths = [(control, self.layout.record(number, control)) for number, control in trainings]
         done = [(control, vars(records.load_round(path))) for control, path in paths if path.exists()]
         summary = Summary(config=str(self.cfg.filename), settings=self.settings.as_dict(),
                           rounds=[r for control, r in done if not control],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, Iterator
 
 from mmlth.analysis import experiment_figures, experiments
+from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_text
 from mmlth.core.layout import Layout
 from mmlth.core.masks import overlap
@@ -48,7 +49,8 @@ def _shown(summary: Summary, kind: str) -> Iterator[dict[str, Any]]:
     """Yield the last ticket, then its controls where they are drawn."""
     if len(summary.rounds) > 1:
         yield summary.rounds[-1]
-        yield from (summary.controls if kind == 'bars' else ())
+        shown = summary.controls if kind == 'bars' else []
+        yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
 
 
 def _row(study: Study, name: str, point: Point, job: Job, record: dict[str, Any], whole: dict[str, Any],

@@ -42,3 +42,12 @@ def test_own_files_are_those_of_a_job_that_exist(tmp_path):
     for name in ('round_00', 'round_01', 'round_one'):
         (tmp_path / name).mkdir()
     assert [path.name for path in layout.own_files()] == ['imp.json', 'round_00', 'round_01']
+
+
+def test_controls_are_those_with_a_record(tmp_path):
+    layout = Layout(tmp_path)
+    for number, control in ((2, 'random'), (1, 'dense'), (10, 'reinit')):
+        layout.round_dir(number, control).mkdir(parents=True)
+        layout.record(number, control).touch()
+    layout.round_dir(1, 'shuffle').mkdir()
+    assert layout.controls() == [(1, 'dense'), (2, 'random'), (10, 'reinit')]

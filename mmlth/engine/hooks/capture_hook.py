@@ -108,4 +108,4 @@ class CaptureStateHook(Hook):
 
 def _step(runner: Runner, step: int, epoch: int, share: float) -> int:
     """Return k, given as steps, as epochs or as a share of the training."""
-    return epoch * len(runner.train_dataloader) or round(share * runner.max_iters) or step
+    return epoch * len(runner.train_dataloader) if epoch else round(share * runner.max_iters) if share else step
