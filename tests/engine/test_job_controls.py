@@ -100,7 +100,7 @@ def test_a_killed_control_is_gone_on_with(toy_cfg, run_imp, tmp_path, monkeypatc
 def test_a_dense_control_is_trained_once(toy_cfg, run_imp, tmp_path):
     summary = run_imp(toy_cfg, tmp_path / 'job', controls=['dense', 'shuffle'], control_rounds=[1, 2])
     assert [(r['round'], r['control']) for r in summary.controls] == [
-        (1, 'dense'), (1, 'shuffle'), (2, 'shuffle')]
+        (1, 'shuffle'), (1, 'dense'), (2, 'shuffle')]  # in the order of mmlth.core.controls.CONTROLS
 
 
 def test_random_masks_overlap_the_ticket_as_chance_has_it(job):
