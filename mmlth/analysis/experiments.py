@@ -174,7 +174,7 @@ def line_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
 
 def point_name(row: Row) -> str:
     """Return what a point is called: its label, or its x."""
-    return row['label'] or ('-' if row['x'] is None else f'{row["x"]:g}')
+    return row['label'] or ('-' if row['x'] is None else f'{row["x"]:.4g}')
 
 
 def control_note(row: Row) -> str:
