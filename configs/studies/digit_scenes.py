@@ -16,7 +16,7 @@ base, top, rpn, heads = (r'^backbone\.layer\d\.\d\.conv', r'^roi_head\.shared_he
 
 experiments = dict(
     direct_pruning=dict(
-        title='Direct pruning: boxes, masks, keypoints', section='Section 4.2, Table 2 and Figure 4', kind='curve',
+        title='Direct pruning: boxes, masks, keypoints', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)', reference='direct_pruning',
         jobs=[
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
@@ -30,25 +30,26 @@ experiments = dict(
             dict(target_sparsity=0.9, label='ticket', line='90%',
                  controls=('random', 'shuffle', 'reinit', 'reverse'))]),
     rounds=dict(
-        title='Number of pruning rounds', section='Section 4.4, Figure 6', kind='curve', x='rounds',
+        title='Number of pruning rounds', section='After Girish et al., CVPR 2021', kind='curve', x='rounds',
         x_label='rounds', reference='effect_of_rounds',
         jobs=[dict(rounds=[1, 2, 4], line='80%')]),
     allocation=dict(
-        title='Layerwise and global pruning', section='Section 4.4, Figures 5 and 7', kind='curve',
+        title='Layerwise and global pruning', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)',
         reference='layerwise_vs_global',
         jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.5, 0.8, 0.9, 0.95],
                    line='{allocation}')]),
     layers=dict(
-        title='Pruned share of each layer', section='Section 4.4, Figure 7', kind='layers',
+        title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',
         jobs=[dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}')]),
     early_bird=dict(
-        title='Early-bird masks', section='Section 4.4, Figure 8', kind='curve', x='early_bird',
+        title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
         x_label='pruned after (% of training)', reference='early_bird',
         jobs=[dict(early_bird=dict(fraction=[0.1, 0.25, 0.5, 0.75]), line='80%'), dict(line='80%')]),
     modules=dict(
-        title='Which modules are pruned', section='Section 4.4, Table 3', kind='bars', reference='modules_voc',
+        title='Which modules are pruned',
+        section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
         jobs=[
             dict(config=boxes_c4, scope=(), include=(base, top, rpn, heads), label='all'),
             dict(config=boxes_c4, scope=(), include=(top, rpn, heads), label='all but base'),
@@ -56,13 +57,14 @@ experiments = dict(
             dict(config=boxes_c4, scope=(), include=(base, top, heads), label='all but RPN'),
             dict(config=boxes_c4, scope=(), include=(base, top, rpn), label='all but heads')]),
     backbones=dict(
-        title='Two backbones', section='Section 4.3, Figure 5', kind='curve', y='change', x_label='pruned (%)',
+        title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect',
         jobs=[
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-18'),
             dict(config=boxes_r50, target_sparsity=[0.8, 0.9], line='ResNet-50')]),
     task_transfer=dict(
-        title='Tickets of another task', section='Section 4.3, Table 3', kind='bars', reference='task_transfer',
+        title='Tickets of another task',
+        section='After Girish et al., CVPR 2021', kind='bars', reference='task_transfer',
         jobs=[
             dict(config=boxes, label='own ticket', line='boxes'),
             dict(config=boxes, label='ticket of keypoints', line='boxes', transfer=dict(source=dict(config=keypoints))),
@@ -70,7 +72,7 @@ experiments = dict(
             dict(config=keypoints, label='ticket of boxes', line='keypoints',
                  transfer=dict(source=dict(config=boxes)))]),
     classification_transfer=dict(
-        title='Tickets of a classifier', section='Section 4.1, Table 1', kind='curve',
+        title='Tickets of a classifier', section='After Girish et al., CVPR 2021, and its supplement A', kind='curve',
         x_label='pruned in the backbone (%)',
         reference='imagenet_transfer',
         jobs=[
@@ -79,6 +81,6 @@ experiments = dict(
             dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
                 source=dict(config=classifier, rounds=0), sparsity=[0.8, 0.9], scope='backbone'))]),
     late_resetting=dict(
-        title='Late resetting', section='Section 4.4, Figure 6', kind='curve', x='rewind',
+        title='Late resetting', section='After Girish et al., CVPR 2021', kind='curve', x='rewind',
         x_label='reset to the weights after (% of training)', reference='late_reset',
         jobs=[dict(seed=[0, 1, 2], rewind=['init', '5%', '25%', '75%'], line='80%')]))

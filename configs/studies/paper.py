@@ -17,10 +17,10 @@ grid = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
 
 experiments = dict(
     direct_pruning=dict(
-        title='Direct pruning', section='Section 4.2', kind='curve', x_label='pruned (%)',
+        title='Direct pruning', section='After Girish et al., CVPR 2021', kind='curve', x_label='pruned (%)',
         jobs=[dict(target_sparsity=grid)]),
     direct_pruning_coco=dict(
-        title='Direct pruning: boxes, masks, keypoints', section='Section 4.2, Table 2 and Figure 4', kind='curve',
+        title='Direct pruning: boxes, masks, keypoints', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)', reference='direct_pruning',
         jobs=[dict(config=boxes, target_sparsity=grid), dict(config=masks, target_sparsity=grid),
               dict(config=keypoints, target_sparsity=grid)]),
@@ -29,32 +29,35 @@ experiments = dict(
         jobs=[dict(target_sparsity=[0.8, 0.9], label='ticket', line='{target_sparsity:.0%}',
                    controls=('random', 'shuffle', 'reinit', 'dense', 'reverse'))]),
     rounds=dict(
-        title='Number of pruning rounds', section='Section 4.4', kind='curve', x='rounds', x_label='rounds',
+        title='Number of pruning rounds',
+        section='After Girish et al., CVPR 2021', kind='curve', x='rounds', x_label='rounds',
         reference='effect_of_rounds', jobs=[dict(rounds=[1, 2, 3, 4, 5, 6], seed=seeds)]),
     late_resetting=dict(
-        title='Late resetting', section='Section 4.4', kind='curve', x='rewind',
+        title='Late resetting', section='After Girish et al., CVPR 2021', kind='curve', x='rewind',
         x_label='reset to the weights after (% of training)', reference='late_reset',
         jobs=[dict(rewind=['init', '3%', '6%', '16%', '26%', '36%', '46%', '56%', '66%', '76%', '86%', '96%'],
                    seed=seeds)]),
     allocation=dict(
-        title='Layerwise and global pruning', section='Section 4.4', kind='curve', x_label='pruned (%)',
+        title='Layerwise and global pruning',
+        section='After Girish et al., CVPR 2021', kind='curve', x_label='pruned (%)',
         reference='layerwise_vs_global',
         jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[*grid, 0.95], line='{allocation}',
                    seed=seeds)]),
     layers=dict(
-        title='Pruned share of each layer', section='Section 4.4', kind='layers',
+        title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',
         jobs=[dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}')]),
     early_bird=dict(
-        title='Early-bird masks', section='Section 4.4', kind='curve', x='early_bird',
+        title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
         x_label='pruned after (% of training)', reference='early_bird',
         jobs=[dict(early_bird=dict(fraction=[0.06, 0.16, 0.26, 0.36, 0.46, 0.56, 0.66, 0.76, 0.86, 0.96]), seed=seeds),
               dict(seed=seeds)]),
     backbones=dict(
-        title='Two backbones', section='Section 4.3', kind='curve', y='change', x_label='pruned (%)',
+        title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect', jobs=[dict(config=boxes, target_sparsity=grid)]),
     modules=dict(
-        title='Which modules are pruned', section='Section 4.4, Table 3', kind='bars', reference='modules_voc',
+        title='Which modules are pruned',
+        section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
         jobs=[
             dict(scope=(), include=(base, top, rpn, heads), label='all', seed=seeds),
             dict(scope=(), include=(top, rpn, heads), label='all but base', seed=seeds),
@@ -72,7 +75,8 @@ experiments = dict(
             dict(scope=(), include=(rpn, ), label='RPN alone', seed=seeds),
             dict(scope=(), include=(heads, ), label='heads alone', seed=seeds)]),
     task_transfer=dict(
-        title='Tickets of another task', section='Section 4.3', kind='bars', reference='task_transfer',
+        title='Tickets of another task',
+        section='After Girish et al., CVPR 2021', kind='bars', reference='task_transfer',
         jobs=[
             dict(config=masks[0], label='own ticket', line='masks'),
             dict(config=masks[0], label='ticket of keypoints', line='masks',
@@ -81,7 +85,8 @@ experiments = dict(
             dict(config=keypoints[0], label='ticket of masks', line='keypoints',
                  transfer=dict(source=dict(config=masks[0])))]),
     imagenet_transfer=dict(
-        title='ImageNet tickets', section='Section 4.1, Table 1', kind='curve', x_label='pruned in the backbone (%)',
+        title='ImageNet tickets',
+        section='After Girish et al., CVPR 2021, and its supplement A', kind='curve', x_label='pruned in the backbone (%)',
         reference='imagenet_transfer',
         jobs=[
             dict(config=[boxes[0], masks[0], keypoints[0]], scope='backbone', line='ticket, values and mask',

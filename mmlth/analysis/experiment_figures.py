@@ -264,7 +264,7 @@ def _ticks(axes: Any, x: Iterable[float]) -> None:
     places = sorted(set(x))
     gaps = [b - a for a, b in zip(places, places[1:])]
     if len(places) < 10 and (not gaps or min(gaps) > 0.09 * (places[-1] - places[0])):
-        axes.set_xticks(places, [f'{p:g}' for p in places])
+        axes.set_xticks(places, [f'{p:.4g}' for p in places])
     else:
         whole = all(float(p).is_integer() for p in places)
         axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=whole))

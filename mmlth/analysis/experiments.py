@@ -37,7 +37,7 @@ class Experiment:
     Attributes:
         name: Short name, for files.
         title: Heading of the figure.
-        section: Where the paper reports it, such as 'Section 4.4, Figure 5'.
+        section: Where the paper reports it, such as 'Girish et al., CVPR 2021, Table 3'.
         kind: 'curve' (value against x), 'bars' (a value for each label) or 'layers' (pruned share of each tensor).
         x_label: What x is, with its unit.
         y: 'metric', or 'change': 100 * (metric / dense - 1).
