@@ -86,7 +86,8 @@ experiments = dict(
                  transfer=dict(source=dict(config=masks[0])))]),
     imagenet_transfer=dict(
         title='ImageNet tickets',
-        section='After Girish et al., CVPR 2021, and its supplement A', kind='curve', x_label='pruned in the backbone (%)',
+        section='After Girish et al., CVPR 2021, and its supplement A', kind='curve',
+        x_label='pruned in the backbone (%)',
         reference='imagenet_transfer',
         jobs=[
             dict(config=[boxes[0], masks[0], keypoints[0]], scope='backbone', line='ticket, values and mask',
