@@ -12,12 +12,11 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 from mmengine.dist import is_main_process
-from torch import distributed
 
 import mmlth
 from mmlth.analysis.report import write_report
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root, use_amp
+from mmlth.engine.configs import load_config, set_data_root, stop_launcher, use_amp
 from mmlth.engine.imp_runner import IMPRunner
 
 EXAMPLES = '''examples:
@@ -129,8 +128,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'imp_train.py: error: {error}', file=sys.stderr)
         return 1
     finally:
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.destroy_process_group()
+        stop_launcher()
     return 0
 
 

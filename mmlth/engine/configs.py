@@ -147,6 +147,12 @@ def start_launcher(cfg: Config, launcher: str) -> None:
         init_dist(launcher, **cfg.get('env_cfg', {}).get('dist_cfg', {}))
 
 
+def stop_launcher() -> None:
+    """Leave the processes of a launcher; a gloo group that is left standing aborts now and then at exit."""
+    if is_distributed():
+        torch.distributed.destroy_process_group()
+
+
 def _packaged(name: str) -> Path:
     package, _, path = name.partition('::')
     spec = find_spec(package)

@@ -10,14 +10,13 @@ from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
-from torch import distributed
 
 from mmlth.analysis.report import write_report
 from mmlth.core.files import read_json
 from mmlth.core.layout import Layout
 from mmlth.engine.checkpoints import latest_checkpoint
 from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.engine.configs import load_config, set_data_root, stop_launcher
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.study.jobs import check_transfer
 from mmlth.transfer.tickets import rank_checkpoint, target_settings, transfer_ticket
@@ -96,8 +95,7 @@ def main() -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     finally:
-        if distributed.is_available() and distributed.is_initialized():
-            distributed.destroy_process_group()
+        stop_launcher()
     return 0
 
 

@@ -1,5 +1,6 @@
 """Collect the finished trainings of a study: a page with table and figure, and a CSV, for each experiment."""
-import shutil
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Iterator
 
@@ -8,7 +9,7 @@ from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_text
 from mmlth.core.layout import Layout
 from mmlth.core.masks import overlap
-from mmlth.core.records import Summary, load_summary
+from mmlth.core.records import Summary, load_summary, save
 from mmlth.core.ticket import load_ticket
 from mmlth.study.jobs import Job
 from mmlth.study.plan import Point, Study
@@ -117,12 +118,15 @@ def _page(experiment: experiments.Experiment, rows: list[experiments.Row], comma
 
 
 def copy_records(study: Study, work_dir: Path, out: Path) -> int:
-    """Copy the summary of every finished job to ``out/JOB.json``; return how many."""
+    """Write the summary of every finished job to ``out/JOB.json``, its paths relative to the study; return how many."""
     folder = Folder(work_dir=work_dir)
     done = [job for job in study.jobs.values() if job.is_done(folder.job(job))]
     out.mkdir(parents=True, exist_ok=True)
     for job in done:
-        shutil.copyfile(Layout(folder.job(job)).summary, out / f'{job.name}.json')
+        summary = load_summary(Layout(folder.job(job)).summary)
+        paths = {key: os.path.relpath(summary.settings[key], work_dir.absolute())
+                 for key in ('dense_from', 'ticket') if summary.settings.get(key)}
+        save(replace(summary, settings={**summary.settings, **paths}), out / f'{job.name}.json')
     return len(done)
 
 
