@@ -39,9 +39,9 @@ def collect(study: Study, work_dir: Path, name: str) -> list[experiments.Row]:
             continue
         if baseline not in dense:
             dense.add(baseline)
-            rows.append(_row(study, name, point, job, whole, whole))
+            rows.append(_row(point, job, whole, whole))
         for record in _shown(summary, study.experiments[name].kind):
-            rows.append(_row(study, name, point, job, record, whole,
+            rows.append(_row(point, job, record, whole, x=_x(study.x[name], record, summary.rounds[0], whole),
                              iou=_iou(study, folder, job) if study.x[name] == 'early_bird' else None))
     return rows
 
@@ -54,7 +54,7 @@ def _shown(summary: Summary, kind: str) -> Iterator[dict[str, Any]]:
         yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
 
 
-def _row(study: Study, name: str, point: Point, job: Job, record: dict[str, Any], whole: dict[str, Any],
+def _row(point: Point, job: Job, record: dict[str, Any], whole: dict[str, Any], x: float | None = None,
          iou: float | None = None) -> experiments.Row:
     is_dense = record['round'] == 0
     return dict(
@@ -62,17 +62,16 @@ def _row(study: Study, name: str, point: Point, job: Job, record: dict[str, Any]
         sparsity=record['sparsity'], network_sparsity=record['network_sparsity'], metrics=record['metrics'],
         dense=whole['metrics'], settings=job.settings, layer_density=record['layer_density'],
         label='dense' if is_dense else record['control'] or point.label, line='' if is_dense else point.line,
-        x=None if is_dense else _x(study.x[name], job, record, whole), iou=None if is_dense else iou,
-        seconds=record['seconds'])
+        x=x, iou=iou, seconds=record['seconds'])
 
 
-def _x(axis: str, job: Job, record: dict[str, Any], whole: dict[str, Any]) -> float:
+def _x(axis: str, record: dict[str, Any], first: dict[str, Any], whole: dict[str, Any]) -> float:
     if axis == 'rounds':
         return record['round']
     if axis == 'rewind':
         return 100 * record['policies']['rewind_step'] / whole['steps']
     if axis == 'early_bird':
-        return 100 * (job.settings.get('early_bird') or {}).get('fraction', 1.0)
+        return 100 * first['steps'] / whole['steps']  # the job's own dense round may have ended early
     return 100 * record['sparsity']
 
 
