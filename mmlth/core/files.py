@@ -1,12 +1,19 @@
 """Writes that either happen completely or leave what was there."""
+import errno
 import fcntl
 import json
+import logging
 import os
 import shutil
+import socket
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, TextIO
+from typing import Any, TextIO
 
+logger = logging.getLogger(__name__)
+
+_held: set[Path] = set()  # lock files that this process holds
 _UMASK = os.umask(0)
 os.umask(_UMASK)
 
@@ -52,23 +59,45 @@ def write_json(path: str | Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2) + '\n')
 
 
-def lock_folder(path: Path) -> TextIO:
-    """Keep every other process off the folder of a lock file until this one ends, or closes what is returned.
+@contextmanager
+def locked_folder(path: str | Path) -> Iterator[None]:
+    """Keep every other process, and every other claim of this one, off the folder of a lock file.
+
+    Where the file system has no locks a warning says so and nothing is held.
+
+    Args:
+        path: Lock file, made if it is missing; its folder must exist.
 
     Raises:
-        BlockingIOError: Another process works there; names its pid.
+        BlockingIOError: The folder is in use; names host and process.
     """
-    handle = open(path, 'a+', encoding='utf-8')
+    path = Path(path).absolute()
+    if path in _held:  # the system's locks are between processes only
+        raise BlockingIOError(errno.EAGAIN, f'this process is working on {path.parent} already')
+    with open(path, 'a+', encoding='utf-8') as handle:
+        _lock(handle, path)
+        _held.add(path)
+        try:
+            yield
+        finally:
+            _held.discard(path)
+
+
+def _lock(handle: TextIO, path: Path) -> None:
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loader processes don't inherit it
+        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loaders don't inherit it
     except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EAGAIN):
+            logger.warning('%s: the file system has no locks (%s), so nothing keeps a second '
+                           'process off this folder', path.parent, error.strerror)
+            return
         handle.seek(0)
-        raise BlockingIOError(error.errno, f'process {handle.read().strip() or "?"} is working on {path.parent}; '
-                              'wait for it or stop it') from error
+        owner = handle.read().strip() or '?'
+        raise BlockingIOError(error.errno, f'process {owner} is working on {path.parent}; wait '
+                              'for it or stop it') from error
     handle.truncate(0)
-    handle.write(str(os.getpid()))
+    handle.write(f'{os.getpid()} on {socket.gethostname()}')
     handle.flush()
-    return handle
 
 
 def read_json(path: str | Path) -> Any:

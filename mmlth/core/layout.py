@@ -22,6 +22,11 @@ class Layout:
         return self.work_dir / '.lock'
 
     @property
+    def shared(self) -> Path:
+        """File by which ranks on several nodes prove that they share the folder."""
+        return self.work_dir / '.shared'
+
+    @property
     def preflight_text(self) -> Path:
         return self.work_dir / 'preflight.txt'
 
@@ -34,7 +39,7 @@ class Layout:
         return self.work_dir / 'rewind.safetensors'
 
     def captured(self, name: str) -> Path:
-        """Weights that the dense round keeps for jobs that share it (:func:`mmlth.core.rewind.capture_name`)."""
+        """Weights that the dense round keeps for jobs that share it (:attr:`mmlth.core.moment.Moment.name`)."""
         return self.work_dir / 'captured' / f'{name}.safetensors'
 
     @property
@@ -83,7 +88,8 @@ class Layout:
 
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
-        files = [self.settings, self.preflight_text, self.preflight, self.rewind, self.state, self.summary,
-                 self.summary_csv, self.report, self.work_dir / 'captured', self.work_dir / 'controls',
+        files = [self.settings, self.shared, self.preflight_text, self.preflight, self.rewind,
+                 self.state, self.summary, self.summary_csv, self.report,
+                 self.work_dir / 'captured', self.work_dir / 'controls',
                  *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

@@ -1,6 +1,7 @@
 """PrunedModelWrapper: a model plus its masks, the one owner of masks."""
 import copy
-from typing import Any, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
@@ -8,7 +9,8 @@ from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from mmlth.core.masks import Masks, check_fits
+from mmlth.core.masks import Masks, check_fits, shared_with
+from mmlth.core.scope import shared_names
 
 # Integer type of the same width: AND with all-ones or all-zeros bits keeps a weight bit for bit or
 # makes it exactly +0.0, also from NaN or infinity, and is as fast as memory allows.
@@ -34,7 +36,8 @@ class PrunedModelWrapper(nn.Module):
 
     Args:
         module: The model; its pruned weights are set to zero in place.
-        masks: name of a parameter -> bool tensor of its shape, True = kept.
+        masks: name of a parameter -> bool tensor of its shape, True = kept. A tied weight is
+            masked under all its names, and a copy that follows (a mean teacher) with its owner.
 
     Raises:
         ValueError: A mask has no parameter or another shape; names it.
@@ -42,13 +45,17 @@ class PrunedModelWrapper(nn.Module):
 
     def __init__(self, module: nn.Module, masks: Mapping[str, Tensor]) -> None:
         super().__init__()
-        parameters = dict(module.named_parameters())
+        parameters = dict(module.named_parameters(remove_duplicate=False))
         check_fits(masks, parameters, 'the model')
+        shared = shared_names(module)
         self.module = module
-        self._parameters_of = {name: parameters[name] for name in masks}
+        # One of a parameter's names stands for all; a copy that follows another net has its own.
+        named = {id(parameters[name]): name for name in reversed(shared_with(masks, shared))}
+        self._parameters_of = {name: parameters[name] for name in reversed(named.values())}
+        self._owner = {name: name if name in masks else shared[name] for name in self._parameters_of}
         self._bits = {name: _bits(mask, parameters[name]) for name, mask in masks.items()}
-        self._handles = [parameters[name].register_post_accumulate_grad_hook(self._mask_grad(name))
-                         for name in masks if parameters[name].requires_grad]
+        self._handles = [parameter.register_post_accumulate_grad_hook(self._mask_grad(name))
+                         for name, parameter in self._parameters_of.items() if parameter.requires_grad]
         self.apply_masks()
 
     @property
@@ -115,9 +122,10 @@ class PrunedModelWrapper(nn.Module):
 
     def _bits_on(self, name: str, parameter: Tensor) -> Tensor:
         """Return the mask bits beside the parameter, wherever the model was moved meanwhile."""
-        bits = self._bits[name]
+        owner = self._owner[name]
+        bits = self._bits[owner]
         if bits.device != parameter.device or bits.element_size() != parameter.element_size():
-            bits = self._bits[name] = _bits(bits != 0, parameter)
+            bits = self._bits[owner] = _bits(bits != 0, parameter)
         return bits
 
 

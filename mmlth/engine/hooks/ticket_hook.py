@@ -2,14 +2,16 @@
 from pathlib import Path
 from typing import Any
 
-from mmengine.hooks import Hook
-from mmengine.optim import OptimWrapper, OptimWrapperDict
+import torch
+from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-from mmlth.core.masks import apply, check_zeros, density, digest
+from mmlth.core.checkpoints import iterations_of
+from mmlth.core.masks import check_zeros, density, digest
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
-from mmlth.engine.rewind import hold_learning_rate, restore_optimizer, saved_optimizer
+from mmlth.engine.restore import (hold_learning_rate, optimizers_of, restore_optimizer,
+                                  saved_optimizer)
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 
@@ -32,7 +34,7 @@ class TicketHook(Hook):
             config initialises or loads, and only masks them.
         state: Checkpoint of step k whose optimizer state and schedule the policies below use.
         optimizer: 'fresh' state, or that of ``state`` ('rewound'), zero where pruned.
-        start_step: Step at which the runner resumes from ``state`` to go on with its schedule; 0 restarts.
+        continues: Whether the runner resumes from ``state``, to go on with its schedule.
         learning_rates: Checkpoint whose last learning rates hold for this whole training.
 
     Raises:
@@ -40,17 +42,20 @@ class TicketHook(Hook):
             w_k is missing, damaged or foreign. Before the first step: it doesn't fit the model.
     """
 
-    # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes.
-    # Masking itself doesn't depend on it: it happens inside the optimizer's step.
+    # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes, and
+    # after a mean teacher's hook (NORMAL) has copied what is rewound here. Masking itself doesn't
+    # depend on it: it happens inside the optimizer's step.
     priority = 'BELOW_NORMAL'
 
-    def __init__(self, ticket: str, rewind: bool = True, *, state: str | None = None,
-                 optimizer: str = 'fresh', start_step: int = 0, learning_rates: str | None = None) -> None:
+    def __init__(
+        self, ticket: str, rewind: bool = True, *, state: str | None = None,
+        optimizer: str = 'fresh', continues: bool = False, learning_rates: str | None = None,
+    ) -> None:
         self.path = Path(ticket)
         self.rewind = rewind
         self.state = state
         self.optimizer = optimizer
-        self.start_step = start_step
+        self.continues = continues
         self.learning_rates = learning_rates
         self.ticket: Ticket = load_ticket(self.path)
         self.weights = load_rewind_weights(self.ticket, self.path) if rewind else None
@@ -59,15 +64,18 @@ class TicketHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = unwrap(runner.model)
-        resumed = runner.iter > self.start_step
+        begin = iterations_of(self.state) if self.continues else 0
+        resumed = runner.iter > begin
         if self.rewind and not resumed:
             self._rewind(model)
         self.weights = None  # free the copy
         self._attach(runner, model, resumed)
         if not resumed:
+            self._mask_averages(runner)
             self._restore_optimizers(runner)
-        runner.logger.info(f'training ticket {self.path}: {100 * (1 - density(self.ticket.masks)):.2f}% '
-                           f'of its scope pruned, {"resumed" if resumed else "from its initial weights"}')
+        pruned = 1 - density(self.ticket.masks)
+        runner.logger.info(f'training ticket {self.path}: {pruned:.2%} of its scope pruned, '
+                           f'{"resumed" if resumed else "from its initial weights"}')
 
     def before_val_epoch(self, runner: Runner) -> None:
         self._check(runner)
@@ -75,7 +83,7 @@ class TicketHook(Hook):
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self._check(runner)
         for key, prefix in (('state_dict', ''), ('ema_state_dict', 'module.')):
-            for name, mask in self.ticket.masks.items() if key in checkpoint else ():
+            for name, mask in self.ticket.all_masks.items() if key in checkpoint else ():
                 tensor = checkpoint[key][prefix + name]
                 tensor.masked_fill_(~mask.to(tensor.device), 0)
 
@@ -84,9 +92,8 @@ class TicketHook(Hook):
             self.model.detach()
 
     def _rewind(self, model: Any) -> None:
-        state = model.state_dict()
-        check_weights(self.weights, state, f'w_k of ticket {self.path}')
-        start = apply(self.ticket.masks, self.weights)
+        check_weights(self.weights, model.state_dict(), f'w_k of ticket {self.path}')
+        start = self.ticket.start(self.weights)
         model.load_state_dict(start, strict=True)
         self.start_digest = digest(start)
         if digest(model.state_dict()) != self.start_digest:
@@ -94,18 +101,27 @@ class TicketHook(Hook):
 
     def _attach(self, runner: Runner, model: Any, resumed: bool) -> None:
         if resumed:
-            check_zeros(self.ticket.masks, model.state_dict(), 'the checkpoint resumed from')
+            check_zeros(self.ticket.all_masks, model.state_dict(), 'the checkpoint resumed from')
         self.model = PrunedModelWrapper(model, self.ticket.masks)
-        for each in _optimizers(runner).values():
+        for each in optimizers_of(runner).values():
             self.model.guard(each.optimizer)
+
+    @torch.no_grad()
+    def _mask_averages(self, runner: Runner) -> None:
+        """Zero pruned weights of averages too, which may go on from the dense training's step k."""
+        for hook in runner.hooks:
+            if isinstance(hook, EMAHook):
+                averaged = hook.ema_model.module.state_dict()
+                for name, mask in self.ticket.all_masks.items():
+                    averaged[name].masked_fill_(~mask.to(averaged[name].device), 0)
 
     def _restore_optimizers(self, runner: Runner) -> None:
         """Set optimizer state and learning rates to what the policies say, before the first step."""
-        parameters = dict(unwrap(runner.model).named_parameters())
+        parameters = dict(unwrap(runner.model).named_parameters(remove_duplicate=False))
         masks = {parameters[name]: mask for name, mask in self.ticket.masks.items()}
-        for key, wrapper in _optimizers(runner).items():
-            rewound = self.optimizer == 'rewound'
-            if rewound or self.start_step:  # else it is fresh as it comes
+        rewound = self.optimizer == 'rewound'
+        for key, wrapper in optimizers_of(runner).items():
+            if rewound or self.continues:  # else it is fresh as it comes
                 restore_optimizer(wrapper, saved_optimizer(self.state, key) if rewound else None, masks)
             if self.learning_rates:
                 hold_learning_rate(wrapper, saved_optimizer(self.learning_rates, key))
@@ -119,9 +135,3 @@ class TicketHook(Hook):
             runner.logger.warning(f'pruned weights of {changed} were changed outside the optimizer '
                                   '(by another hook?); they are zero again')
             self.model.apply_masks()
-
-
-def _optimizers(runner: Runner) -> dict[str | None, OptimWrapper]:
-    """Return the runner's optimizers by name; the name of an only one is None."""
-    wrapper = runner.optim_wrapper
-    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {None: wrapper}

@@ -1,7 +1,8 @@
 """Run one round as one ordinary MMEngine training, and leave nothing of it in memory."""
 import errno
 import gc
-from typing import Any, Iterable
+from collections.abc import Iterable
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.logging import MessageHub, MMLogger
@@ -11,13 +12,17 @@ from mmengine.visualization import Visualizer
 
 from mmlth.core.files import free_bytes
 from mmlth.engine.hooks import ProgressHook
+from mmlth.engine.outcome import Outcome
 
 
-def train_round(cfg: Config, progress: ProgressHook) -> None:
-    """Train (or go on training) and evaluate.
+def train(cfg: Config, progress: ProgressHook) -> Outcome:
+    """Train (or go on training) and evaluate the final weights.
 
-    Afterwards ``progress.metrics`` holds the metrics of the final weights. A round that was
-    killed between its last step and its evaluation is only evaluated.
+    A round that was killed between its last step and its evaluation is only evaluated.
+
+    Args:
+        cfg: Of one training; :func:`mmlth.engine.round_config.round_config`.
+        progress: Collects the outcome.
 
     Raises:
         OSError: The disk is full; names it and says how to go on.
@@ -26,15 +31,17 @@ def train_round(cfg: Config, progress: ProgressHook) -> None:
     try:
         runner.register_hook(progress)
         runner.train()
-        if progress.metrics_step != runner.iter:
+        if progress.evaluated_at != runner.iter:
             runner.val_loop.run()
         runner.visualizer.close()
+        return progress.outcome()
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise OSError(error.errno, f'the disk of {cfg.work_dir} is full ({free_bytes(cfg.work_dir) >> 20} '
-                      'MiB free). Free some, then give the same command again: it goes on from the last '
-                      'whole checkpoint') from error
+        free = free_bytes(cfg.work_dir) >> 20
+        raise OSError(error.errno, f'the disk of {cfg.work_dir} is full ({free} MiB free). Free '
+                      'some, then give the same command again: it goes on from the last whole '
+                      'checkpoint') from error
     finally:
         name = runner.experiment_name
         visualizer = runner.visualizer.instance_name

@@ -1,29 +1,25 @@
-"""Carry out a rewind policy: new weights, optimizer state, learning rates (see ``mmlth.core.rewind``)."""
+"""Carry out what a rewind does to optimizers: their state and their learning rates."""
 import copy
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
-from mmengine.config import Config
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmlth.core.seeds import derive_seed
-from mmlth.engine.checkpoints import load_checkpoint
-from mmlth.engine.initial import build_model, init_quietly
+from mmlth.core.checkpoints import load_checkpoint
 
 
-def reinitialised(cfg: Config, seed: int, number: int) -> dict[str, Tensor]:
-    """Draw the weights of the config's model anew, from a seed of its own for every round.
-
-    What the config initialises from a file (a pretrained backbone) is the same as ever.
-    """
-    model = build_model(cfg, derive_seed(seed, number))
-    init_quietly(model)
-    return model.state_dict()
+def optimizers_of(runner: Runner) -> dict[str | None, OptimWrapper]:
+    """Return the runner's optimizers by name; the name of an only one is None."""
+    wrapper = runner.optim_wrapper
+    return dict(wrapper.items()) if isinstance(wrapper, OptimWrapperDict) else {None: wrapper}
 
 
-def restore_optimizer(wrapper: OptimWrapper, saved: Mapping[str, Any] | None,
-                      masks: Mapping[nn.Parameter, Tensor]) -> None:
+def restore_optimizer(
+    wrapper: OptimWrapper, saved: Mapping[str, Any] | None, masks: Mapping[nn.Parameter, Tensor],
+) -> None:
     """Set an optimizer's state back; learning rates and other settings stay as they are.
 
     Args:
@@ -37,7 +33,7 @@ def restore_optimizer(wrapper: OptimWrapper, saved: Mapping[str, Any] | None,
         return
     settings = [{k: v for k, v in group.items() if k != 'params'} for group in optimizer.param_groups]
     wrapper.load_state_dict(copy.deepcopy(dict(saved)))
-    for group, own in zip(optimizer.param_groups, settings):
+    for group, own in zip(optimizer.param_groups, settings, strict=True):
         group.update(own)
     for parameter, mask in masks.items():
         for value in optimizer.state.get(parameter, {}).values():
@@ -48,10 +44,10 @@ def restore_optimizer(wrapper: OptimWrapper, saved: Mapping[str, Any] | None,
 def saved_optimizer(path: str | Path, key: str | None) -> dict[str, Any]:
     """Read the state of an optimizer (``key``: its name among several) from a checkpoint."""
     saved = load_checkpoint(path)['optimizer']
-    return saved if key is None else saved[key]
+    return dict(saved if key is None else saved[key])
 
 
 def hold_learning_rate(wrapper: OptimWrapper, saved: Mapping[str, Any]) -> None:
     """Give each group the learning rate that it ended with in a checkpoint."""
-    for group, last in zip(wrapper.optimizer.param_groups, saved['param_groups']):
+    for group, last in zip(wrapper.optimizer.param_groups, saved['param_groups'], strict=True):
         group['lr'] = group['initial_lr'] = last['lr']

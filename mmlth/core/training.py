@@ -1,0 +1,97 @@
+"""One training of a job as a value: what it starts from, what it keeps, what it is called."""
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Mapping
+
+from mmlth.core.moment import INIT, Moment
+
+_NOT_DECIDING = ('label', 'parent', 'shared_from', 'captures', 'keeps_state', 'keep',
+                 'max_keep_ckpts')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Describe one training completely.
+
+    Attributes:
+        number: Prunings before it; 0 is the dense net, from w_0.
+        label: Name of the control that is trained in place of the round's ticket, or ''.
+        parent: The training whose outcome it needs: a ticket's is the round before, a control's
+            is the ticket that it is compared with. None in round 0.
+        masks: How its masks are made, a name in :data:`mmlth.engine.policies.MASKS`.
+        start: What it starts from, a name in :data:`mmlth.engine.policies.STARTS`.
+        density: Kept share of the scope, in (0, 1].
+        seed: Of data order, augmentation and everything that is drawn.
+        criterion, allocation, min_kept: How weights are scored and selected.
+        moment: When w_k is captured, in round 0; which w_k is meant, later.
+        optimizer: 'fresh', or 'rewound' to the state of step k.
+        schedule: 'restart', 'continue' from step k, or 'last rate' of the training before.
+        early_bird: Settings of :class:`mmlth.core.early_bird.EarlyBird` while it is trained, or
+            None; with ``next_density``, what the watched mask keeps.
+        ticket: File of the ticket that is trained instead of one found here, or ''.
+        exact_resume: Whether random numbers depend on the step alone.
+        captures: Further moments whose weights the dense round keeps for other jobs.
+        keeps_state: Whether the dense round keeps optimizer state and schedule of the moment too.
+        keep: What it leaves of its checkpoints when it has ended, 'weights' or 'all'.
+        max_keep_ckpts: Checkpoints that are kept while it is trained.
+        shared_from: Work directory of the job whose training is taken over, or ''.
+    """
+
+    number: int
+    label: str = ''
+    parent: 'Training | None' = None
+    masks: str = 'dense'
+    start: str = 'rewound'
+    density: float = 1.0
+    seed: int = 0
+    criterion: str = 'magnitude'
+    allocation: str = 'global'
+    min_kept: int = 1
+    moment: Moment = INIT
+    optimizer: str = 'fresh'
+    schedule: str = 'restart'
+    early_bird: Mapping[str, Any] | None = None
+    next_density: float | None = None
+    ticket: str = ''
+    exact_resume: bool = True
+    captures: tuple[Moment, ...] = ()
+    keeps_state: bool = False
+    keep: str = 'weights'
+    max_keep_ckpts: int = 2
+    shared_from: str = ''
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Number and label, as :class:`mmlth.core.layout.Layout` and records name a training."""
+        return self.number, self.label
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f'round {self.number}' + (f' ({self.label} control)' if self.label else '')
+
+    @property
+    def needs_state(self) -> bool:
+        """Whether optimizer state or schedule of step k are gone back to."""
+        return self.optimizer == 'rewound' or self.schedule == 'continue'
+
+    def id(self, config: Mapping[str, Any]) -> str:
+        """Return a hash of all that decides the numbers of this training, to find equal ones.
+
+        Args:
+            config: What of the config decides numbers (:func:`mmlth.engine.identity.identity`).
+
+        Settings at their defaults are left out, so that a new one leaves old ids as they are.
+        """
+        aside = (*_NOT_DECIDING, *(() if self.number else ('moment', )))  # a copy changes nothing
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)
+                  if f.name not in aside and getattr(self, f.name) != f.default}
+        values['parent'] = self.parent.id(config) if self.parent else ''
+        text = json.dumps([dict(config), values], sort_keys=True, default=_plain)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    return value.name if isinstance(value, Moment) else dict(value)

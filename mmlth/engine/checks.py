@@ -1,0 +1,127 @@
+"""Find before training what it would find missing only later: parts of the config, files, disk."""
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.device import get_device
+from mmengine.registry import DATASETS
+
+from mmlth.core.files import free_bytes
+from mmlth.core.training import Training
+
+_PARTS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'val_dataloader', 'val_cfg',
+          'val_evaluator')
+_OWN_HOOKS = ('TicketHook', 'CaptureHook', 'CaptureStateHook', 'EarlyBirdHook', 'ProgressHook',
+              'StepSeedHook')
+_STARTS_OF_THEIR_OWN = ('trained', 'reinit', 'given')  # which need a file of weights each
+
+
+def check_config(cfg: Config) -> None:
+    """Raise for what a training would find missing only later.
+
+    Raises:
+        ValueError: No training or validation part, or one that can't work here.
+        FileNotFoundError: An annotation file, image folder or checkpoint of the config is
+            missing; names the config's key, the path, and how to change it.
+    """
+    for part in _PARTS:
+        if cfg.get(part) is None:
+            raise ValueError(f'the config has no {part!r}: IMP trains and evaluates every round, so '
+                             'the training and validation parts of an MMDet config are needed')
+    hooks = [hook.get('type') for hook in cfg.get('custom_hooks') or []]
+    for hook in _OWN_HOOKS:
+        if hook in hooks:
+            raise ValueError(f'custom_hooks holds a {hook}, which IMP adds itself; remove it from the '
+                             'config')
+    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper' and get_device() == 'cpu':
+        raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and none is visible')
+    if cfg.get('auto_scale_lr', {}).get('enable') and 'base_batch_size' not in cfg.auto_scale_lr:
+        raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
+    for key, path in _files(cfg):
+        if not os.path.exists(path):
+            raise FileNotFoundError(
+                f'{key} = {path!r} does not exist. Lay the data out there, or point to it: all of it '
+                f'with --data-root DIR, or this one with --cfg-options {key}=PATH')
+
+
+def metainfo(cfg: Config) -> dict[str, Any]:
+    """Return what the training's checkpoints will say of its data set, without reading the data.
+
+    Empty where the data set's class doesn't tell before it is built.
+    """
+    dataset = cfg.train_dataloader.dataset
+    while True:  # RepeatDataset, ConcatDataset and the like hold others
+        inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+        if inner is None:
+            break
+        dataset = inner
+    kind = DATASETS.get(dataset.get('type')) if isinstance(dataset.get('type'), str) else dataset.type
+    own = dict(getattr(kind, 'METAINFO', {}))
+    return {**own, **(dataset.get('metainfo') or {})}
+
+
+def check_disk(work_dir: Path, parameters: int, trainings: tuple[Training, ...], cfg: Config) -> None:
+    """Raise OSError if the disk of ``work_dir`` is too small for all that the job will leave there."""
+    needed = needed_bytes(parameters, trainings, cfg)
+    free = free_bytes(work_dir)
+    if free < needed:
+        raise OSError(
+            f'the disk of {work_dir} has {free / 2**30:.1f} GiB free, but the job needs about '
+            f'{needed / 2**30:.1f} GiB ({len(trainings)} trainings). Free some, choose another '
+            '--work-dir, or leave less behind: keep="weights", a lower max_keep_ckpts')
+
+
+def needed_bytes(parameters: int, trainings: tuple[Training, ...], cfg: Config) -> int:
+    """Estimate the bytes that a job has on disk at most, weights in float32.
+
+    One training at a time has checkpoints with optimizer state (and those of an average, where
+    there is one); a finished one is reduced to its weights, unless all are kept.
+    """
+    weights = 4 * parameters
+    sgd = cfg.optim_wrapper.get('optimizer', {}).get('type') == 'SGD'
+    averaged = any('EMA' in str(hook.get('type')) for hook in cfg.get('custom_hooks') or [])
+    whole = weights * ((2 if sgd else 3) + averaged)
+    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    limit = hook.get('max_keep_ckpts', -1)
+    first = trainings[0]
+    kept_while_training = max(2, limit) if limit > 0 else first.max_keep_ckpts
+    finished = whole * kept_while_training if first.keep == 'all' else weights
+    starts = sum(t.start in _STARTS_OF_THEIR_OWN for t in trainings)
+    captured = 1 + len(first.captures)
+    state = whole if first.keeps_state else 0
+    return (whole * kept_while_training + finished * (len(trainings) - 1)
+            + weights * (starts + captured) + state)
+
+
+def _files(cfg: Config) -> Iterator[tuple[str, str]]:
+    """Yield (config key, path) of every local file or folder that the config reads."""
+    for loader in ('train_dataloader', 'val_dataloader'):
+        yield from _dataset_files(cfg[loader].dataset, f'{loader}.dataset')
+    given = cfg.val_evaluator
+    for evaluator in given if isinstance(given, (list, tuple)) else [given]:
+        path = evaluator.get('ann_file')
+        if path and '://' not in path and _is_local(evaluator):
+            yield 'val_evaluator.ann_file', path
+    if cfg.get('load_from') and '://' not in cfg.load_from:
+        yield 'load_from', cfg.load_from
+
+
+def _dataset_files(dataset: Any, key: str) -> Iterator[tuple[str, str]]:
+    if 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset, MultiImageMixDataset
+        yield from _dataset_files(dataset['dataset'], f'{key}.dataset')
+    for i, part in enumerate(dataset.get('datasets') or []):  # ConcatDataset
+        yield from _dataset_files(part, f'{key}.datasets.{i}')
+    if not _is_local(dataset):
+        return
+    root = dataset.get('data_root') or ''
+    prefixes = {f'data_prefix.{k}': v for k, v in (dataset.get('data_prefix') or {}).items()}
+    for name, path in dict(prefixes, ann_file=dataset.get('ann_file')).items():
+        if isinstance(path, str) and path and '://' not in path + root:
+            yield f'{key}.{name}', os.path.join(root, path)
+
+
+def _is_local(reader: Any) -> bool:
+    backend = (reader.get('backend_args') or {}).get('backend', 'local')
+    return bool(backend == 'local')

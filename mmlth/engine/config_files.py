@@ -1,0 +1,87 @@
+"""Read config files, by path or as ``mmdet::...``, and move their data."""
+import copy
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+AMP_OPTIONS = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.loss_scale': 'dynamic'}
+_DATA_PARTS = (
+    'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator')
+
+
+def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
+    """Read a config file, or one that a package ships (``mmdet::faster_rcnn/NAME.py``).
+
+    Args:
+        name: Path, or ``package::path`` below that package's configs.
+        options: ``--cfg-options``: dotted keys and values that override the config.
+
+    Raises:
+        FileNotFoundError: There is no such file or package; names what was looked for.
+    """
+    path = _packaged(name) if '::' in name else Path(name)
+    if not path.is_file():
+        raise FileNotFoundError(f'config {name!r} does not exist (looked for {path})')
+    try:
+        cfg = Config.fromfile(str(path))
+    except ImportError as error:  # a base in another package, or custom_imports
+        raise ValueError(f'config {name!r} needs what is not installed: {error}') from error
+    cfg.merge_from_dict(options or {})
+    return cfg
+
+
+def set_data_root(cfg: Config, root: str) -> Config:
+    """Move the data sets and evaluators to another folder.
+
+    MMDet's configs spell their root out in every data set and evaluator, so that a new value of
+    ``data_root`` alone changes nothing.
+
+    Args:
+        cfg: Config with a ``data_root`` at the top, as those of MMDet's data sets have; not changed.
+        root: What takes its place at the start of every path: a folder, or an address as ``s3://BUCKET``.
+
+    Returns:
+        A copy.
+
+    Raises:
+        ValueError: The config has no ``data_root``, or none of its data lies below it.
+    """
+    old = cfg.get('data_root')
+    if not old:
+        raise ValueError(f'--data-root {root}: {cfg.filename} has no data_root to replace. Set the '
+                         'paths of its data sets one by one with --cfg-options')
+    moved = copy.deepcopy(cfg)
+    for key in _DATA_PARTS:
+        if cfg.get(key) is not None:
+            moved[key] = _below(cfg[key], old.rstrip('/'), root.rstrip('/'))
+    unmoved = all(moved.get(key) == cfg.get(key) for key in _DATA_PARTS)
+    if unmoved and root.rstrip('/') != old.rstrip('/'):
+        raise ValueError(f'--data-root {root}: no data set or evaluator of {cfg.filename} lies below '
+                         f'its data_root, {old!r}. Set their paths one by one with --cfg-options')
+    moved.data_root = root
+    return moved
+
+
+def _below(value: Any, old: str, new: str) -> Any:
+    """Replace the folder ``old`` by ``new`` at the start of every text in nested dicts and lists."""
+    if isinstance(value, dict):
+        return {k: _below(v, old, new) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_below(v, old, new) for v in value)
+    inside = isinstance(value, str) and f'{value}/'.startswith(f'{old}/')
+    return new + value[len(old):] if inside else value
+
+
+def use_amp(cfg: Config) -> None:
+    """Turn on mixed precision, as the ``--amp`` flag of MMDet's ``tools/train.py`` does."""
+    cfg.merge_from_dict(AMP_OPTIONS)
+
+
+def _packaged(name: str) -> Path:
+    package, _, path = name.partition('::')
+    spec = find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(f'config {name!r}: there is no installed package {package!r}')
+    return Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / path

@@ -1,0 +1,78 @@
+"""Say in a record and in a ticket's provenance what a training was and what it came to."""
+from typing import Any
+
+from torch import Tensor
+
+from mmlth.core.masks import count_kept, digest, kept
+from mmlth.core.records import RoundRecord
+from mmlth.core.store import Store
+from mmlth.core.ticket import masks_digest, weights_step
+from mmlth.core.training import Training
+from mmlth.engine.outcome import Outcome
+from mmlth.engine.preflight import Preflight
+from mmlth.engine.settings import IMPConfig
+from mmlth.version import __version__
+
+_BUFFERS = {'trained': 'kept', 'reinit': 'new'}  # BN statistics, by what a training starts from
+
+
+def describe_training(
+    store: Store, training: Training, outcome: Outcome, plan: Preflight, settings: IMPConfig,
+    state: dict[str, Tensor],
+) -> RoundRecord:
+    """Return the record of a training that has ended.
+
+    Args:
+        store: Where its ticket and checkpoint lie.
+        training: Which one.
+        outcome: What it came to.
+        plan: Of the job.
+        settings: Of the job.
+        state: What it ended with.
+    """
+    ticket = store.ticket(training)
+    alive = kept(ticket.masks)
+    digests = dict(masks=digest(ticket.masks), rewind=ticket.rewind_digest, trained=digest(state))
+    if training.number:
+        digests['start'] = digest(ticket.start(store.start(training)))
+    layout = store.layout
+    return RoundRecord(
+        round=training.number, control=training.label, kept=alive, **plan.sparsities(alive),
+        scope_size=plan.scope_size, parameters=plan.parameters, metrics=outcome.metrics,
+        seconds=outcome.seconds, steps=outcome.steps, saved_steps=outcome.saved_steps,
+        trained_in=outcome.trained_in, parent=ticket.provenance.get('parent', ''),
+        ticket=layout.relative(layout.ticket(*training.key)),
+        checkpoint=layout.relative(store.checkpoint(training)),
+        layer_density={name: count_kept(m) / m.numel() for name, m in ticket.masks.items()},
+        policies=_policies(store, training, settings), digests=digests)
+
+
+def describe_ticket(
+    store: Store, training: Training, sparsity: float, plan: Preflight, settings: IMPConfig,
+    config: str,
+) -> dict[str, Any]:
+    """Return the provenance of a training's ticket."""
+    facts = dict(round=training.number, control=training.label, sparsity=sparsity,
+                 parameters=plan.parameters, config=config, settings=settings.as_dict(),
+                 mmlth=__version__)
+    if training.number:
+        parent = training.ticket or store.layout.ticket(*training.parent.key)
+        facts['parent'] = masks_digest(parent)
+    return facts
+
+
+def _policies(store: Store, training: Training, settings: IMPConfig) -> dict[str, Any]:
+    start = _real_start(training)
+    rewind = {'reinit': 'reinit', 'given': 'of the ticket'}.get(start, settings.rewind)
+    continued = training.number > 0 and training.schedule == 'continue'
+    return dict(
+        rewind=rewind, rewind_step=weights_step(store.layout.rewind), optimizer=settings.optimizer,
+        schedule=training.schedule, buffers=_BUFFERS.get(start, 'rewound'),
+        ema='rewound' if continued else 'rebuilt', seed=training.seed)
+
+
+def _real_start(training: Training) -> str:
+    """Return what a training starts from, looking through 'of parent'."""
+    while training.start == 'of parent':
+        training = training.parent
+    return training.start

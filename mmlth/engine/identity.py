@@ -1,0 +1,99 @@
+"""What decides the numbers of a job, apart from where its data lies and what it runs on."""
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import get_world_size
+
+from mmlth.engine.settings import IMPConfig
+
+# What a Runner reads of a config that decides weights or metrics. Everything else is environment:
+# logs, visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
+_DECIDING = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
+             'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
+             'custom_hooks', 'default_hooks', 'randomness', 'load_from', 'default_scope',
+             'custom_imports', 'runner_type')
+_DEFAULT_HOOKS_ASIDE = ('logger', 'timer', 'visualization', 'checkpoint')
+# How a loader works, not what it loads. The number of TRAINING workers decides random numbers.
+_LOADING = ('pin_memory', 'persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory_device',
+            'multiprocessing_context')
+_PLACES = ('data_root', 'backend_args', 'file_client_args', 'outfile_prefix', 'format_only', 'collect_dir')
+# Settings of the job that may be changed without training anything again.
+_FREE = ('controls', 'control_rounds', 'dense_from', 'keep', 'max_keep_ckpts')
+
+
+def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
+    """Return all that decides a job's result, as flat JSON: 'imp.rounds', 'optim_wrapper...'.
+
+    Paths count by what they name below the data's root, or by their last part: data may move.
+    """
+    chosen = {f'imp.{k}': v for k, v in settings.as_dict().items() if k not in _FREE}
+    return {**chosen, **config_identity(cfg)}
+
+
+def config_identity(cfg: Config) -> dict[str, Any]:
+    """Return what of the config and of the number of processes decides the numbers."""
+    content = {key: value for key, value in cfg.to_dict().items() if key in _DECIDING}
+    roots = sorted(set(_roots(cfg.to_dict())), key=len, reverse=True)
+    values: dict[str, Any] = {'world_size': get_world_size()}
+    for key, value in _flatten(content):
+        if not _is_environment(key):
+            values[key] = _without_root(value, roots)
+    return values
+
+
+def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
+    """Return key -> 'A there, B now' for all that differs, in order of the keys."""
+    keys = [key for key in sorted({*there, *now}) if there.get(key) != now.get(key)]
+    return {key: f'{there.get(key)!r} there, {now.get(key)!r} now' for key in keys}
+
+
+def describe(found: Mapping[str, str]) -> str:
+    """Name differences in one line, the first eight of them."""
+    shown = '; '.join(f'{key}: {text}' for key, text in list(found.items())[:8])
+    return shown + (f' and {len(found) - 8} more' if len(found) > 8 else '')
+
+
+def _is_environment(key: str) -> bool:
+    parts = key.split('.')
+    if parts[0] == 'default_hooks' and parts[1] in _DEFAULT_HOOKS_ASIDE:
+        return True
+    if parts[0].endswith('_dataloader') and parts[1] in _LOADING:
+        return True
+    if parts[:2] == ['val_dataloader', 'num_workers']:
+        return True
+    return any(part in _PLACES for part in parts)
+
+
+def _roots(value: Any) -> Iterator[str]:
+    """Yield every ``data_root`` in a config."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if key == 'data_root' and isinstance(inner, str) and inner:
+                yield inner.rstrip('/') + '/'
+            yield from _roots(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _roots(inner)
+
+
+def _without_root(value: Any, roots: list[str]) -> Any:
+    if not isinstance(value, str):
+        return value
+    root = next((root for root in roots if value.startswith(root)), None)
+    if root is not None:
+        return value[len(root):]
+    return os.path.basename(value) if os.path.isabs(value) else value
+
+
+def _flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flatten(inner, f'{prefix}.{key}' if prefix else str(key))
+    elif isinstance(value, (list, tuple)):
+        for i, inner in enumerate(value):
+            yield from _flatten(inner, f'{prefix}.{i}')
+    else:
+        plain = isinstance(value, (str, int, float, bool, type(None)))
+        yield prefix, value if plain else repr(value)

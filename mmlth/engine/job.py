@@ -1,0 +1,151 @@
+"""A job as rank 0 sees it: what it plans, how it makes a ticket, how it closes a training."""
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmlth.core import criteria
+from mmlth.core.checkpoints import iterations_of, load_state
+from mmlth.core.early_bird_files import write_final
+from mmlth.core.masks import Masks, Weights, dense_masks, digest, kept
+from mmlth.core.records import Summary
+from mmlth.core.scope import weights_of
+from mmlth.core.store import Store
+from mmlth.core.training import Training
+from mmlth.engine.checks import check_disk
+from mmlth.engine.describe import describe_ticket, describe_training
+from mmlth.engine.identity import identity
+from mmlth.engine.net import read_net
+from mmlth.engine.outcome import Outcome
+from mmlth.engine.policies import MASKS, STARTS
+from mmlth.engine.preflight import Preflight, plan
+from mmlth.engine.rehearsal import rehearse
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.sharing import adopt, find_shared
+
+
+@dataclass(kw_only=True)
+class Job:
+    """A config, settings and a store; every method runs on rank 0 alone.
+
+    Attributes:
+        cfg: Any MMDet (or MMEngine) training config.
+        settings: Of the job.
+        store: Of its work directory.
+        trainings: All of them, in order.
+        plan: Known after :meth:`make_plan`; all ranks are told it.
+    """
+
+    cfg: Config
+    settings: IMPConfig
+    store: Store
+    trainings: tuple[Training, ...] = field(init=False)
+    plan: Preflight = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.trainings = self.settings.trainings()
+
+    def facts(self) -> dict[str, Any]:
+        """Return what ``imp.json`` says of this job."""
+        dense = self.trainings[0]
+        return dict(
+            config=str(self.cfg.filename), settings=self.settings.as_dict(),
+            identity=identity(self.cfg, self.settings), moment=dense.moment.name,
+            captured=[moment.name for moment in dense.captures])
+
+    def make_plan(self, dry_run: bool) -> Preflight:
+        """Plan every round and rehearse the first pruned one.
+
+        Args:
+            dry_run: Whether missing data and weights are no error.
+
+        Raises:
+            ValueError, OSError, RuntimeError: Whatever of this would fail later.
+        """
+        dense = self.trainings[0]
+        if dense.shared_from and not dry_run and not self.store.finished(dense):
+            find_shared(self.store, dense, self.facts()['identity'])
+        net = read_net(self.cfg, self.settings.seed, need_weights=not dry_run)
+        found = plan(net, self.settings)
+        if self.cfg.get('optim_wrapper') and self.cfg.get('train_dataloader'):
+            rehearse(net, found, self.settings, self.cfg)
+        return found
+
+    def check_disk(self) -> None:
+        """Raise OSError if the disk is too small for the whole job."""
+        check_disk(self.store.work_dir, self.plan.parameters, self.trainings, self.cfg)
+
+    def write_plan(self) -> None:
+        """Leave the plan in the work directory."""
+        self.store.write_preflight(self.plan.as_dict(), self.plan.format())
+
+    def write_ticket(self, training: Training) -> str:
+        """Write masks and start of a training unless that was done; return the masks' digest."""
+        if not self.store.has_ticket(training):
+            masks = MASKS[training.masks](self.store, training)
+            start = STARTS[training.start](self.store, training, self.cfg)
+            self._save_ticket(training, masks, start)
+        ticket = self.store.ticket(training)
+        watched = training.parent
+        if not training.label and watched is not None and watched.early_bird is not None:
+            write_final(self.store.layout.early_bird(watched.number), ticket.masks)
+        return digest(ticket.masks)
+
+    def start_of(self, training: Training) -> tuple[Path | None, int, Path | None]:
+        """Find where a training begins.
+
+        Returns:
+            The checkpoint to go on from or None, the iteration at which it begins, and the
+            checkpoint whose learning rates it holds or None.
+        """
+        continues = training.number > 0 and training.schedule == 'continue'
+        begin = iterations_of(self.store.layout.state) if continues else 0
+        rates = None
+        if training.schedule == 'last rate':
+            ticket = training.parent if training.label else training
+            rates = self.store.checkpoint(ticket.parent)
+        return self.store.resume_from(training), begin, rates
+
+    def adopt(self, training: Training) -> Outcome:
+        """Take over another job's training in place of this one."""
+        return adopt(self.store, training, self.facts()['identity'])
+
+    def finish(self, training: Training, outcome: Outcome) -> None:
+        """Check what a training ended with, then write the record that finishes it.
+
+        Raises:
+            ValueError: Weights diverged, or the last iteration wasn't saved.
+        """
+        state = self._final_state(training, outcome)
+        if not training.number:
+            dense = dense_masks(weights_of(state, self.plan.names))
+            self._save_ticket(training, dense, self.store.w_k())
+        self.store.reduce(training)
+        record = describe_training(self.store, training, outcome, self.plan, self.settings, state)
+        self.store.finish(training, record)
+
+    def summarise(self) -> Summary:
+        """Collect the records of all finished trainings into ``summary.json``."""
+        return self.store.summarise()
+
+    def _save_ticket(self, training: Training, masks: Masks, start: Weights) -> None:
+        sparsity = 1 - kept(masks) / self.plan.scope_size
+        shared = {name: owner for name, owner in self.plan.shared.items() if owner in masks}
+        groups = {name: self.plan.groups[name] for name in masks}
+        provenance = describe_ticket(self.store, training, sparsity, self.plan, self.settings,
+                                     str(self.cfg.filename))
+        self.store.save_ticket(training, masks, start, shared=shared, groups=groups,
+                               provenance=provenance)
+
+    def _final_state(self, training: Training, outcome: Outcome) -> Weights:
+        path = self.store.checkpoint(training)
+        if iterations_of(path) != outcome.iterations:
+            raise ValueError(
+                f'{path} holds iteration {iterations_of(path)}, but {training.name} ended at '
+                f'{outcome.iterations}: its last one must be saved (set the interval of '
+                'default_hooks.checkpoint to 1)')
+        state = load_state(path)
+        floats = {name: w for name, w in state.items() if w.is_floating_point()}
+        criteria.check_finite(floats, f'round {training.number} {training.label}'.strip())
+        return state

@@ -1,0 +1,95 @@
+"""What a training keeps and what it starts from: the only places that know controls and rewinds.
+
+To add a control or a rewind policy: one function here, one line in its table, and its name in
+``engine/trainings.py``.
+"""
+from collections.abc import Callable
+
+from mmengine.config import Config
+
+from mmlth.core import controls, criteria, scope, selection
+from mmlth.core.masks import Masks, Weights, dense_masks
+from mmlth.core.seeds import derive_seed
+from mmlth.core.store import Store
+from mmlth.core.ticket import load_rewind_weights, load_ticket
+from mmlth.core.training import Training
+from mmlth.engine.net import drawn_anew
+
+MaskPolicy = Callable[[Store, Training], Masks]
+StartPolicy = Callable[[Store, Training, Config], Weights]
+
+
+def _pruned(store: Store, training: Training) -> Masks:
+    """Keep the best of what the round before kept and trained."""
+    return _ranked(store, training, training.parent, selection.select)
+
+
+def _reversed(store: Store, training: Training) -> Masks:
+    """Keep the worst of what the ticket was chosen from."""
+    return _ranked(store, training, training.parent.parent, controls.reversed_masks)
+
+
+def _ranked(
+    store: Store, training: Training, before: Training, select: Callable[..., Masks],
+) -> Masks:
+    """Score what a training ended with and select among what it kept."""
+    old = store.ticket(before).masks
+    trained = scope.weights_of(store.trained(before), list(old))
+    initial = scope.weights_of(store.w_k(), list(old))
+    scores = criteria.score(training.criterion, trained, initial, training.seed)
+    return select(scores, old, training.density, allocation=training.allocation,
+                  min_kept=training.min_kept)
+
+
+def _given(store: Store, training: Training) -> Masks:
+    return load_ticket(training.ticket).masks
+
+
+def _of_parent(store: Store, training: Training) -> Masks:
+    return store.ticket(training.parent).masks
+
+
+def _dense(store: Store, training: Training) -> Masks:
+    return dense_masks(_of_parent(store, training))
+
+
+def _random(store: Store, training: Training) -> Masks:
+    return controls.random_masks(_of_parent(store, training), _drawn(training))
+
+
+def _shuffled(store: Store, training: Training) -> Masks:
+    return controls.shuffled_masks(_of_parent(store, training), _drawn(training))
+
+
+def _drawn(training: Training) -> int:
+    return derive_seed(training.seed, training.number)
+
+
+MASKS: dict[str, MaskPolicy] = {
+    'pruned': _pruned, 'given': _given, 'of parent': _of_parent, 'dense': _dense,
+    'random': _random, 'shuffle': _shuffled, 'reverse': _reversed}
+
+
+def _rewound(store: Store, training: Training, cfg: Config) -> Weights:
+    return store.w_k()
+
+
+def _trained(store: Store, training: Training, cfg: Config) -> Weights:
+    return store.trained(training.parent)
+
+
+def _newly_drawn(store: Store, training: Training, cfg: Config) -> Weights:
+    return drawn_anew(cfg, training.seed, training.number)
+
+
+def _start_of_ticket(store: Store, training: Training, cfg: Config) -> Weights:
+    return load_rewind_weights(load_ticket(training.ticket), training.ticket)
+
+
+def _start_of_parent(store: Store, training: Training, cfg: Config) -> Weights:
+    return store.start(training.parent)
+
+
+STARTS: dict[str, StartPolicy] = {
+    'rewound': _rewound, 'trained': _trained, 'reinit': _newly_drawn, 'given': _start_of_ticket,
+    'of parent': _start_of_parent}

@@ -1,0 +1,115 @@
+"""Derive the config of one training from the user's: one that MMDet's own tools could run."""
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, ConfigDict
+
+from mmlth.core.layout import Layout
+from mmlth.core.training import Training
+
+
+def round_config(
+    cfg: Config, training: Training, layout: Layout, *, resume: Path | None = None,
+    names: Sequence[str] = (), learning_rates: Path | None = None,
+) -> Config:
+    """Return the config of one training.
+
+    Args:
+        cfg: The user's config; not changed.
+        training: Which one.
+        layout: Files of the job.
+        resume: Checkpoint of this training to go on from, or None to begin.
+        names: Tensors of the scope; an early-bird hook needs them in the dense round.
+        learning_rates: Checkpoint whose last rates hold, where the schedule says so.
+
+    Returns:
+        A copy with its own work directory, experiment and visualizer name, seed, and hooks.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.pop('imp', None)
+    folder = layout.round_dir(*training.key)
+    stem = Path(cfg.filename).stem if cfg.filename else 'imp'
+    name = f'{stem}_{folder.name}'
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = name
+    if cfg.get('visualizer'):  # one name would give every round the first one's visualizer
+        cfg.visualizer.name = name
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.seed}
+    cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
+    own = [*_captures(training, layout), *_ticket(training, layout, learning_rates),
+           *_step_seeds(training), *_early_bird(training, layout, names)]
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *own]
+    _keep_checkpoints(cfg, training)
+    if training.exact_resume:
+        cfg.train_dataloader.persistent_workers = False
+    if training.schedule == 'last rate':
+        cfg.param_scheduler = None  # TicketHook holds the last learning rate
+    start = resume or (layout.state if training.schedule == 'continue' else None)
+    cfg.resume = start is not None and (training.number > 0 or resume is not None)
+    if cfg.resume:
+        cfg.load_from = str(start)
+    return cfg
+
+
+def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
+    names = (imports or {}).get('imports') or []
+    names = [names] if isinstance(names, str) else list(names)
+    mmlth = [] if 'mmlth' in names else ['mmlth']
+    return {**(imports or {}), 'imports': [*names, *mmlth]}
+
+
+def _captures(training: Training, layout: Layout) -> list[dict[str, Any]]:
+    """Keep w_k, and what else is asked for, in the dense round."""
+    if training.number:
+        return []
+    hooks = [dict(type='CaptureHook', path=str(layout.rewind), moment=training.moment.text)]
+    hooks += [dict(type='CaptureHook', path=str(layout.captured(m.name)), moment=m.text)
+              for m in training.captures]
+    if training.keeps_state:
+        hooks.append(dict(type='CaptureStateHook', path=str(layout.state), moment=training.moment.text))
+    return hooks
+
+
+def _ticket(training: Training, layout: Layout, rates: Path | None) -> list[dict[str, Any]]:
+    if not training.number:
+        return []
+    policy: dict[str, Any] = {}
+    if training.needs_state:
+        policy.update(state=str(layout.state), optimizer=training.optimizer,
+                      continues=training.schedule == 'continue')
+    if rates is not None:
+        policy.update(learning_rates=str(rates))
+    return [dict(type='TicketHook', ticket=str(layout.ticket(*training.key)), **policy)]
+
+
+def _step_seeds(training: Training) -> list[dict[str, Any]]:
+    return [dict(type='StepSeedHook')] if training.exact_resume else []
+
+
+def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Watch the mask of the next round, if there is one."""
+    if training.early_bird is None or training.next_density is None:
+        return []
+    dense = not training.number
+    masks = dict(names=list(names)) if dense else dict(ticket=str(layout.ticket(*training.key)))
+    return [dict(
+        type='EarlyBirdHook', folder=str(layout.early_bird(training.number)),
+        density=training.next_density, rewind=str(layout.rewind),
+        begin=training.moment.text if dense else 'init', criterion=training.criterion,
+        allocation=training.allocation, min_kept=training.min_kept, seed=training.seed,
+        **masks, **training.early_bird)]
+
+
+def _keep_checkpoints(cfg: Config, training: Training) -> None:
+    """Keep the last checkpoint, and at least two while training: one may be half-written."""
+    cfg.setdefault('default_hooks', ConfigDict())
+    if cfg.default_hooks.get('checkpoint') is None:
+        cfg.default_hooks.checkpoint = ConfigDict(type='CheckpointHook', interval=1)
+    hook = cfg.default_hooks.checkpoint
+    for name in ('out_dir', 'filename_tmpl'):  # a round is gone on with from its own folder
+        hook.pop(name, None)
+    hook.save_last = hook.save_optimizer = hook.save_param_scheduler = True
+    limit = hook.get('max_keep_ckpts', -1)
+    hook.max_keep_ckpts = max(2, limit) if limit > 0 else training.max_keep_ckpts

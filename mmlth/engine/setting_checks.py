@@ -1,0 +1,129 @@
+"""Check the settings of a job, alone and against each other."""
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from mmlth.core.controls import CONTROLS
+from mmlth.core.criteria import check_criterion
+from mmlth.core.early_bird import EarlyBird
+from mmlth.core.moment import Moment
+from mmlth.core.patterns import check_pattern
+from mmlth.core.schedules import SCHEDULES
+from mmlth.core.scope import FROZEN_POLICIES, check_scope
+from mmlth.core.selection import check_allocation
+from mmlth.core.store import KEEP
+from mmlth.engine.trainings import POLICIES
+
+if TYPE_CHECKING:
+    from mmlth.engine.settings import IMPConfig
+
+OPTIMIZERS = ('fresh', 'rewound')
+LR_SCHEDULES = ('restart', 'continue')
+
+
+def check_settings(settings: 'IMPConfig') -> None:
+    """Raise ValueError for a value outside what is allowed, or for settings that contradict.
+
+    The message names setting, value and what is allowed.
+    """
+    _check_names(settings)
+    _check_numbers(settings)
+    _check_rewind(settings)
+    check_pattern(settings.allocation, settings.densities(), {})
+    _check_controls(settings)
+    _check_shared(settings)
+    _check_ticket(settings)
+    _check_early_bird(settings)
+
+
+def _check_names(settings: 'IMPConfig') -> None:
+    check_scope(settings.scope)
+    check_criterion(settings.criterion)
+    check_allocation(settings.allocation)
+    legal = dict(frozen=FROZEN_POLICIES, keep=KEEP, optimizer=OPTIMIZERS, lr_schedule=LR_SCHEDULES)
+    for name, allowed in legal.items():
+        _check_one_of(name, getattr(settings, name), allowed)
+    if isinstance(settings.schedule, str):
+        _check_one_of('schedule', settings.schedule, (*SCHEDULES, 'a list of sparsities'))
+    if settings.exact_resume not in (None, True, False):
+        raise ValueError(f'exact_resume={settings.exact_resume!r}: allowed are True, False, or None '
+                         'to follow the device')
+
+
+def _check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed or not isinstance(value, str):
+        raise ValueError(f'{name}={value!r}: allowed are {", ".join(allowed)}')
+
+
+def _check_numbers(settings: 'IMPConfig') -> None:
+    for name, least in dict(min_kept=0, seed=0, max_keep_ckpts=2).items():
+        value = getattr(settings, name)
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f'{name}={value!r} must be a whole number, at least {least}')
+    if not isinstance(settings.target_sparsity, (int, float)):
+        raise ValueError(f'target_sparsity={settings.target_sparsity!r} must be a number in (0, 1)')
+
+
+def _check_rewind(settings: 'IMPConfig') -> None:
+    if settings.rewind not in POLICIES:
+        _check_moment('rewind', settings.rewind, f'{", ".join(POLICIES)}, ')
+    for name, value in (('optimizer', 'rewound'), ('lr_schedule', 'continue')):
+        if getattr(settings, name) == value and settings.moment.is_start:
+            raise ValueError(f'{name}={value!r} needs the state of a step k, but '
+                             f'rewind={settings.rewind!r} has none. Set rewind to a number of steps, '
+                             'epoch_K or P%')
+
+
+def _check_moment(name: str, value: Any, also: str = '') -> None:
+    try:
+        Moment.parse(value)
+    except ValueError:
+        raise ValueError(f'{name}={value!r}: allowed are {also}init, a number of steps k, at least 0, '
+                         'epoch_K, or P% of the training, above 0 and at most 100') from None
+
+
+def _check_controls(settings: 'IMPConfig') -> None:
+    unknown = [name for name in settings.controls if name not in CONTROLS]
+    if unknown:
+        raise ValueError(f'controls={unknown}: allowed are {", ".join(CONTROLS)}')
+    last = len(settings.densities()) - 1
+    if settings.controls and not last:
+        raise ValueError(f'controls={settings.controls} belong to a ticket, but rounds=0 finds none; '
+                         'raise rounds')
+    if any(not isinstance(n, int) or not 0 < n <= last for n in settings.control_rounds):
+        raise ValueError(f'control_rounds={settings.control_rounds}: allowed are rounds 1 to {last}')
+
+
+def _check_shared(settings: 'IMPConfig') -> None:
+    for point in settings.capture:
+        _check_moment('capture', point)
+    own = dict(early_bird=settings.early_bird is not None, optimizer=settings.optimizer == 'rewound',
+               lr_schedule=settings.lr_schedule == 'continue')
+    needs_own = [name for name, needed in own.items() if needed]
+    if settings.dense_from and needs_own:
+        name = needs_own[0]
+        raise ValueError(f'dense_from={settings.dense_from!r}: {name}={getattr(settings, name)!r} '
+                         'needs a dense round of its own, since a shared one keeps weights alone. '
+                         'Leave out one of the two')
+
+
+def _check_ticket(settings: 'IMPConfig') -> None:
+    if settings.ticket is None:
+        return
+    contradicts = (settings.rewind != 'init' or settings.early_bird is not None
+                   or 'reverse' in settings.controls or len(settings.densities()) != 2)
+    if contradicts:
+        raise ValueError(f'ticket={settings.ticket!r} brings its masks and start weights and is '
+                         'trained once: leave rewind, early_bird, rounds and the control "reverse" out')
+
+
+def _check_early_bird(settings: 'IMPConfig') -> None:
+    if settings.early_bird is None:
+        return
+    if len(settings.densities()) == 1:
+        raise ValueError('early_bird watches the mask of a round to come, but rounds=0 has none; '
+                         'raise rounds')
+    known = [f.name for f in dataclasses.fields(EarlyBird)]
+    unknown = sorted(set(settings.early_bird) - set(known))
+    if unknown:
+        raise ValueError(f'early_bird: unknown settings {unknown}; known are {known}')
+    EarlyBird(**settings.early_bird)
