@@ -1,63 +1,44 @@
-"""Which parameters may be pruned: names, groups, and a table with both denominators."""
+"""Which weights of a model may be pruned: a list, the choice of a scope, a table."""
 import re
 from dataclasses import dataclass
 from typing import Mapping, Sequence
 
 from torch import Tensor, nn
 
-# Parameter name -> group; the LAST rule that matches wins, so special rules follow general ones.
-# Predictors have to be named: bare convolutions and linear layers occur in heads elsewhere too.
-_HEAD = r'(^|\.)\w*head\.(.*\.)?'
-GROUP_RULES: tuple[tuple[str, str], ...] = (
-    (r'(^|\.)backbone\.', 'backbone'),
-    (r'(^|\.)neck\.', 'neck'),
-    (r'(^|\.)(rpn_head|bbox_head)\.', 'dense_head'),
-    (r'(^|\.)roi_head\.(bbox_head|grid_head)\.', 'box_head'),
-    (r'(^|\.)(mask_head|mask_iou_head|point_head|semantic_head|panoptic_head)\.', 'mask_head'),
-    (r'(^|\.)keypoint_head\.', 'keypoint_head'),
-    (r'(^|\.)shared_head\.', 'shared_head'),
-    (r'(^|\.)(pixel|transformer)_decoder\.', 'other'),
-    # The index keeps Swin's downsample.reduction and ConvNeXt's downsample_layers out.
-    (r'(^|\.)(backbone|shared_head)\..*\.downsample\.\d+\.weight$', 'shortcuts'),
-    (_HEAD + r'\w*(cls|reg|centerness|iou|obj|kernel|logits|loc|shape|coeff|(cls|reg)_ref(ine)?)'
-     r'(\.\d+)?\.weight$', 'predictors'),
-    (_HEAD + r'(cls_score|reppoints_\w+_out|(bbox|object|convs)_pred|fc_reg_(cls|offset)|'
-     r'(cls|reg)_layers|(aux_)?cls_branches|cls_embed|controller|conv_mask_list(_x|_y)?|segm_conv)'
-     r'(\.\d+)?\.weight$', 'predictors'),
-    (r'(grid_head\.deconv2|glbctx_head\.fc|(^|\.)head\.fc)\.weight$', 'predictors'),
-    # SSD: bare convolutions, where the tower of a RetinaNet ends in '.conv.weight'.
-    (r'bbox_head\.(cls|reg)_convs\.\d+\.\d+\.weight$', 'predictors'),
-    # Last layer of a small stack; the index is that of the default depth.
-    (_HEAD + r'((aux_)?reg_branches\.\d+\.4|mask_embed\.4|fc_reg\.layers\.2|'
-     r'(heatmap|wh|offset)_head\.2|(cls_prob|reg_offset)_module\.2)\.weight$', 'predictors'),
-    # CornerNet, CentripetalNet: predictors that are ConvModules.
-    (r'\.(tl|br)_(heat|emb|off|guiding_shift|centripetal_shift)\.\d+\.1\.conv\.weight$', 'predictors'),
-    # Keypoint R-CNN's deconvolution to the heatmaps.
-    (r'keypoint_head\.(score_deconv|deconv|upsample|score_lowres)\.weight$', 'predictors'),
-)
-GROUPS = ('backbone', 'neck', 'dense_head', 'shared_head', 'box_head', 'mask_head',
-          'keypoint_head', 'predictors', 'shortcuts', 'other')
+from mmlth.core.group_names import group_of  # noqa: F401 (others import it from here)
+from mmlth.core.roles import GROUPS, groups_of, own_weights
+from mmlth.core.storage import aliases_of, shared_names
 
 # The paper's released code prunes all weights but those of predictors and shortcut convs
-# (Girish et al., CVPR 2021; 80% of this scope is 78.4% of a Mask R-CNN R18-FPN).
+# (Girish et al., CVPR 2021; 80% of this scope is 78.4% of a Mask R-CNN R18-FPN). Its models sample
+# nowhere; where others do, these layers are small predictors, most of which start at zero.
+_SPARED = ('predictors', 'shortcuts', 'sampling')
 SCOPES: dict[str, tuple[str, ...]] = dict(
-    paper=tuple(g for g in GROUPS if g not in ('predictors', 'shortcuts')),
+    paper=tuple(g for g in GROUPS if g not in _SPARED),
     all=GROUPS,
     backbone=('backbone', ))
 FROZEN_POLICIES = ('prune', 'keep')
-_NEVER = (nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 # These re-standardise their weight in every forward pass, which moves zeros away from zero.
 _STANDARDISED = ('ConvWS2d', 'ConvAWS2d', 'SAConv2d')
 
 
 @dataclass(frozen=True, kw_only=True)
 class WeightInfo:
-    """One weight tensor of a model: its name, group, shape, and whether training changes it."""
+    """One weight tensor of a model.
+
+    Attributes:
+        name: The first of its names in ``named_parameters``.
+        group: One of :data:`mmlth.core.roles.GROUPS`.
+        shape: Of the tensor.
+        frozen: Whether training leaves it as it is.
+        aliases: Its other names in the model's ``state_dict``.
+    """
 
     name: str
     group: str
     shape: tuple[int, ...]
     frozen: bool
+    aliases: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -68,39 +49,47 @@ class WeightInfo:
         return size
 
 
-def group_of(name: str) -> str:
-    """Return the group of a parameter by its name, one of :data:`GROUPS`.
-
-    >>> group_of('roi_head.bbox_head.shared_fcs.0.weight'), group_of('rpn_head.rpn_cls.weight')
-    ('box_head', 'predictors')
-    """
-    found = [group for pattern, group in GROUP_RULES if re.search(pattern, name)]
-    return found[-1] if found else 'other'
-
-
 def list_weights(model: nn.Module) -> list[WeightInfo]:
     """List every weight tensor that could be pruned, in the order of ``named_parameters``.
 
-    That is each parameter called ``weight`` or ``*_weight`` with two dimensions or more:
-    convolutions of any kind, linear layers, attention projections. Embeddings, biases and
-    normalisation are never listed. A tensor shared by several modules is listed once.
+    That is each parameter called ``weight``, ``*_weight`` or ``weight_diff`` with two dimensions or
+    more: convolutions of any kind, linear layers, attention projections. Embeddings, biases and
+    normalisation are never listed. A tensor of several names is listed once, by its first; the
+    copies of a teacher that follows its student are not listed.
+
+    >>> [w.name for w in list_weights(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2)))]
+    ['0.weight']
     """
-    left_out = {id(p) for m in model.modules() if isinstance(m, _NEVER)
-                for p in m.parameters(recurse=False)}
-    return [WeightInfo(name=name, group=group_of(name), shape=tuple(p.shape),
-                       frozen=not p.requires_grad)
-            for name, p in model.named_parameters()
-            if p.ndim >= 2 and id(p) not in left_out and name.split('.')[-1].endswith('weight')]
+    groups, shared = groups_of(model), shared_names(model)
+    weights = _own_weight_names(model)
+    found = []
+    for name, aliases in aliases_of(model).items():
+        # Tied to an embedding, a weight is one.
+        if name in shared or not weights.issuperset((name, *aliases)):
+            continue
+        parameter = model.get_parameter(name)
+        found.append(WeightInfo(name=name, group=groups[name], shape=tuple(parameter.shape),
+                                frozen=not parameter.requires_grad, aliases=aliases))
+    return found
+
+
+def _own_weight_names(model: nn.Module) -> set[str]:
+    """Return the names, every alias included, of the weights of all modules."""
+    return {f'{path}.{name}' if path else name
+            for path, module in model.named_modules(remove_duplicate=False)
+            for name in own_weights(module)}
 
 
 def standardised_weights(model: nn.Module) -> list[str]:
     """List weights whose effective value isn't the stored one, so that zeros don't stay zero."""
-    return [f'{name}.weight' for name, m in model.named_modules() if type(m).__name__ in _STANDARDISED]
+    return [f'{name}.weight' for name, module in model.named_modules()
+            if type(module).__name__ in _STANDARDISED]
 
 
 def transposed_weights(model: nn.Module) -> list[str]:
     """List weights of transposed convolutions, whose dimension 1 is their outputs."""
-    return [f'{name}.weight' for name, m in model.named_modules() if isinstance(m, nn.modules.conv._ConvTransposeNd)]
+    return [f'{name}.weight' for name, module in model.named_modules()
+            if isinstance(module, nn.modules.conv._ConvTransposeNd)]
 
 
 def choose(weights: Sequence[WeightInfo], scope: str | Sequence[str] = 'paper', *,
@@ -167,8 +156,10 @@ def network_sparsity(pruned: int, parameters: int) -> float:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Count all parameters, frozen and shared ones once each; buffers don't count."""
-    return sum(p.numel() for p in model.parameters())
+    """Count all parameters, frozen ones too, every tensor once; buffers and followers don't count."""
+    shared = shared_names(model)
+    first = [name for name in aliases_of(model) if name not in shared]
+    return sum(model.get_parameter(name).numel() for name in first)
 
 
 def format_weights(weights: Sequence[WeightInfo], in_scope: Sequence[str],

@@ -1,0 +1,75 @@
+"""Which parameters of a model are one tensor under several names, or a copy that follows another."""
+from typing import Hashable
+
+from torch import nn
+
+# MMDetection's mean teachers: the first is an average over the second's past, never trained.
+FOLLOWER, LEADER = 'teacher', 'student'
+
+
+def storage_of(parameter: nn.Parameter) -> Hashable:
+    """Return what two parameters have in common if they are one tensor in memory."""
+    address = parameter.data_ptr()
+    # Tensors without memory (of the device 'meta', or of no elements) all have the address 0.
+    return (address, tuple(parameter.shape)) if address else id(parameter)
+
+
+def aliases_of(model: nn.Module) -> dict[str, tuple[str, ...]]:
+    """Map the first name of every parameter's storage to its other names, in the model's order.
+
+    >>> layer = nn.Linear(1, 1, bias=False)
+    >>> aliases_of(nn.ModuleList([layer, layer, nn.Linear(1, 1, bias=False)]))
+    {'0.weight': ('1.weight',), '2.weight': ()}
+    """
+    names: dict[Hashable, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(storage_of(parameter), []).append(name)
+    return {first: tuple(others) for first, *others in names.values()}
+
+
+def shared_names(model: nn.Module) -> dict[str, str]:
+    """Map every name of a parameter that stands for another one to that one's first name.
+
+    These are the other names of a tensor, and the parameters of a teacher that follows its student:
+    a wholly frozen module beside another of the same names and shapes. Buffers aren't among them.
+
+    >>> layer = nn.Linear(1, 1, bias=False)
+    >>> shared_names(nn.ModuleList([layer, layer]))
+    {'1.weight': '0.weight'}
+    >>> shared_names(nn.ModuleDict(dict(student=layer, teacher=nn.Linear(1, 1, bias=False))))
+    {}
+    >>> teacher = nn.Linear(1, 1, bias=False).requires_grad_(False)
+    >>> shared_names(nn.ModuleDict(dict(student=layer, teacher=teacher)))
+    {'teacher.weight': 'student.weight'}
+    """
+    first = {other: name for name, others in aliases_of(model).items() for other in others}
+    leaders = _leaders(model)
+    found = {name: first.get(leader, leader) for name, leader in leaders.items()}
+    return {name: found.get(name, first.get(name)) for name, _ in
+            model.named_parameters(remove_duplicate=False) if name in found or name in first}
+
+
+def _leaders(model: nn.Module) -> dict[str, str]:
+    """Map every parameter of a teacher to that of its student."""
+    found: dict[str, str] = {}
+    for path, module in model.named_modules():
+        children = dict(module.named_children())
+        if FOLLOWER not in children or LEADER not in children:
+            continue
+        if _follows(children[FOLLOWER], children[LEADER]):
+            start = f'{path}.' if path else ''
+            for name in _shapes(children[FOLLOWER]):
+                found[f'{start}{FOLLOWER}.{name}'] = f'{start}{LEADER}.{name}'
+    return found
+
+
+def _follows(teacher: nn.Module, student: nn.Module) -> bool:
+    """Tell whether a module can only be a copy of another that is trained."""
+    frozen = not any(p.requires_grad for p in teacher.parameters())
+    trained = any(p.requires_grad for p in student.parameters())
+    return frozen and trained and _shapes(teacher) == _shapes(student)
+
+
+def _shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    parameters = module.named_parameters(remove_duplicate=False)
+    return {name: tuple(p.shape) for name, p in parameters}
