@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 from mmlth.engine.imp_runner import IMPRunner
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,8 +9,8 @@ from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.registry import init_default_scope
 
 from conftest import ROOT
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.preflight import check_config
 
 COCO_SAMPLE = ROOT.parent / 'shared' / 'data' / 'coco_kpt'

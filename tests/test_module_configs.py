@@ -9,7 +9,7 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 
 from conftest import ROOT
 from mmlth.core.scope import choose, count_parameters, list_weights
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.engine.config_files import load_config, set_data_root
 
 C4_VOC = 'faster_rcnn/faster-rcnn_r18_c4_1x_voc07'
 C4_TINY = 'digit_scenes/faster-rcnn_r18-tiny_c4_digitscenes'

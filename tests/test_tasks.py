@@ -10,7 +10,7 @@ from mmengine.registry import init_default_scope
 
 from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
 from mmlth.core.ticket import load_ticket
-from mmlth.engine.checkpoints import load_checkpoint
+from mmlth.core.checkpoints import load_checkpoint
 
 METRICS = dict(faster='bbox', mask='segm', keypoint='keypoints')
 

@@ -15,9 +15,11 @@ from mmengine.dist import is_main_process
 
 import mmlth
 from mmlth.analysis.report import write_report
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root, stop_launcher, use_amp
+from mmlth.engine.config_files import load_config, set_data_root, use_amp
+from mmlth.engine.flags import add_flags, read_flags
 from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.launch import stop_launcher
+from mmlth.engine.settings import IMPConfig
 
 EXAMPLES = '''examples:
   imp_train.py my_config.py --target-sparsity 0.8 --rounds 4
@@ -25,64 +27,43 @@ EXAMPLES = '''examples:
   imp_train.py my_config.py --schedule 0.5 0.8 0.9 --rewind 1000
   imp_train.py my_config.py --cfg-options train_dataloader.batch_size=4 --amp
 
-settings of the imp block:
+early_bird is a dict, so it has no flag: give it in the config,
+  imp = dict(early_bird=dict(interval=, tolerance=, patience=, fraction=))
 '''
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, epilog=EXAMPLES + IMPConfig.describe(),
+        description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='a config file, or one that MMDet ships: mmdet::FOLDER/NAME.py')
-    parser.add_argument('--work-dir', help='where everything is written (default: '
-                        'work_dirs/NAME_OF_CONFIG_imp)')
-    parser.add_argument('--data-root', metavar='DIR', help="where the data lies, in place of the config's "
-                        'data_root, in every data set and evaluator')
-    parser.add_argument('--dry-run', action='store_true', help='print the table of tensors and planned '
-                        'rounds, write preflight.json, and stop; needs no data')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='delete another IMP job that lies in the work dir')
-    group = parser.add_argument_group('pruning (each overrides the setting of the imp block)')
-    group.add_argument('--target-sparsity', type=float, metavar='P', help='final sparsity, in (0, 1)')
-    group.add_argument('--rounds', type=int, metavar='T', help='number of prunings; 0 trains the dense net alone')
-    group.add_argument('--schedule', nargs='+', metavar='S',
-                       help='geometric, linear, or the sparsities of all rounds, rising')
-    group.add_argument('--scope', nargs='+', metavar='S', help='paper, all, backbone, or groups')
-    group.add_argument('--allocation', metavar='A', help='global, normalized, layerwise, erk, or N:M such as 2:4')
-    group.add_argument('--rewind', metavar='K', help='init, steps k, epoch_K or P%%: survivors go back to '
-                       'w_k; lr, none, reinit: see below')
-    group.add_argument('--controls', nargs='+', metavar='C', help='random, shuffle, reinit, dense, reverse: trained '
-                       'beside the last ticket')
-    group.add_argument('--dense-from', metavar='DIR', help='work dir of a job whose dense round and w_k are taken over')
-    group.add_argument('--ticket', metavar='FILE', help='train this ticket, of tools/transfer_ticket.py say, beside '
-                       'the dense net; replaces target sparsity, rounds, schedule and rewind')
-    group.add_argument('--seed', type=int, help='seed of every round')
+    parser.add_argument(
+        'config', help='a config file, or one that MMDet ships: mmdet::FOLDER/NAME.py')
+    parser.add_argument(
+        '--work-dir', help='where everything is written (default: work_dirs/NAME_OF_CONFIG_imp)')
+    parser.add_argument(
+        '--data-root', metavar='DIR', help="where the data lies, in place of the config's data_root, "
+        'in every data set and evaluator')
+    parser.add_argument(
+        '--dry-run', action='store_true', help='print the table of tensors and planned rounds, '
+        'write preflight.json, and stop; needs no data')
+    parser.add_argument(
+        '--overwrite', action='store_true', help='delete another IMP job that lies in the work dir')
+    parser.add_argument(
+        '--accept-change', nargs='+', default=[], metavar='KEY', help='go on with the job that lies '
+        'in the work dir although these settings differ from those it was begun with: trainings to '
+        'come use the new values, and imp.json remembers the change')
+    add_flags(parser.add_argument_group('settings (each overrides the imp block of the config)'))
     group = parser.add_argument_group("as in MMDet's tools/train.py")
-    group.add_argument('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
-                       help='override settings of the config')
+    group.add_argument(
+        '--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE',
+        help='override settings of the config')
     group.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     group.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    group.add_argument('--auto-scale-lr', action='store_true',
-                       help='scale the learning rate to the batch size')
-    group.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+    group.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
+    group.add_argument(
+        '--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
-
-
-def read_flags(args: argparse.Namespace) -> dict:
-    """Return the settings given on the command line, in IMPConfig's types."""
-    def one_or_many(values: list[str] | None) -> str | list[str] | None:
-        return values[0] if values and len(values) == 1 else values
-    schedule = one_or_many(args.schedule)
-    if schedule is not None and schedule not in ('geometric', 'linear'):
-        try:
-            schedule = [float(s) for s in args.schedule]
-        except ValueError:
-            raise ValueError(f'--schedule {" ".join(args.schedule)}: allowed are geometric, linear or '
-                             'rising sparsities such as 0.5 0.8') from None
-    rewind = int(args.rewind) if args.rewind and args.rewind.isdigit() else args.rewind
-    return dict(target_sparsity=args.target_sparsity, rounds=args.rounds, schedule=schedule,
-                scope=one_or_many(args.scope), allocation=args.allocation, rewind=rewind, controls=args.controls,
-                dense_from=args.dense_from, ticket=args.ticket, seed=args.seed)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -99,7 +80,7 @@ def run(args: argparse.Namespace) -> None:
     if args.auto_scale_lr:
         cfg.auto_scale_lr = {**cfg.get('auto_scale_lr', {}), 'enable': True}
     work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}_imp'
-    runner = IMPRunner(cfg, settings, work_dir, launcher=args.launcher)
+    runner = IMPRunner(cfg, settings, work_dir, launcher=args.launcher, accept=args.accept_change)
     if args.dry_run:
         plan = runner.preflight(dry_run=True, overwrite=args.overwrite)
         print(plan.format())
@@ -111,8 +92,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _raised_by_mmlth(error: BaseException) -> bool:
     """Tell our own errors, which a line explains, from those that need their traceback."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return Path(mmlth.__file__).parent in Path(frames[-1].filename).parents or frames[-1].filename == __file__
+    last = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return Path(mmlth.__file__).parent in last.parents or last == Path(__file__)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -122,7 +103,7 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print('\nstopped; give the same command again to go on', file=sys.stderr)
         return 130
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         if not _raised_by_mmlth(error):
             raise
         print(f'imp_train.py: error: {error}', file=sys.stderr)

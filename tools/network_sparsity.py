@@ -12,8 +12,8 @@ from pathlib import Path
 from mmengine.registry import MODELS, init_default_scope
 
 from mmlth.core import scope
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config
 from mmlth.engine.preflight import Preflight
 
 ROOT = Path(__file__).resolve().parents[1]

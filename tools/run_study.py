@@ -11,7 +11,7 @@ from typing import Any
 
 from mmengine.config import DictAction
 
-from mmlth.engine.configs import AMP_OPTIONS, load_config
+from mmlth.engine.config_files import AMP_OPTIONS, load_config
 from mmlth.study.check import check_jobs
 from mmlth.study.plan import read_study
 from mmlth.study.report import copy_records, format_plan, write_pages

@@ -13,7 +13,7 @@ import sys
 
 from mmengine.config import DictAction
 
-from mmlth.engine.configs import load_config
+from mmlth.engine.config_files import load_config
 from mmlth.transfer.mapping import LEFT_OUT, Choice
 from mmlth.transfer.names import BACKBONE
 from mmlth.transfer.source import VALUES

@@ -1,18 +1,19 @@
 """Turn a ticket into a plain checkpoint."""
 from pathlib import Path
+from typing import Any
 
-import torch
-
-from mmlth.core.files import atomic_path
-from mmlth.core.masks import apply, check_zeros, kept, size
-from mmlth.core.ticket import load_rewind_weights, load_ticket
-from mmlth.engine.checkpoints import latest_checkpoint, load_checkpoint, load_state
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, save_checkpoint
+from mmlth.core.masks import check_zeros, kept, size
+from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket
 
 EXPORTS = ('trained', 'initial')
+_META = ('dataset_meta', 'cfg')  # what MMDet's inference reads
 
 
-def export_ticket(ticket: str | Path, output: str | Path, *, weights: str = 'trained',
-                  checkpoint: str | Path | None = None, overwrite: bool = False) -> int:
+def export_ticket(
+    ticket: str | Path, output: str | Path, *, weights: str = 'trained',
+    checkpoint: str | Path | None = None, overwrite: bool = False,
+) -> int:
     """Write a plain ``.pth`` with the ticket's weights; return the number of pruned weights.
 
     Args:
@@ -35,18 +36,28 @@ def export_ticket(ticket: str | Path, output: str | Path, *, weights: str = 'tra
     if not Path(output).absolute().parent.is_dir():
         raise FileNotFoundError(f'the folder of {output} does not exist')
     loaded = load_ticket(ticket)
-    content: dict = dict(meta={})
     if weights == 'initial':
-        content['state_dict'] = apply(loaded.masks, load_rewind_weights(loaded, ticket))
+        content: dict[str, Any] = dict(meta={}, state_dict=loaded.start(load_rewind_weights(loaded, ticket)))
     else:
-        path = checkpoint or latest_checkpoint(Path(ticket).parent)
-        if path is None:
-            raise FileNotFoundError(f'no trained checkpoint lies beside {ticket}; name one with '
-                                    '--checkpoint')
-        content['state_dict'] = load_state(path)
-        meta = load_checkpoint(path).get('meta', {})
-        content['meta'] = {k: meta[k] for k in ('dataset_meta', 'cfg') if k in meta}
-        check_zeros(loaded.masks, content['state_dict'], str(path))
-    with atomic_path(output) as temporary:
-        torch.save(content, temporary)
+        content = _trained(loaded, trained_checkpoint(ticket, checkpoint))
+    save_checkpoint(content, output)
     return size(loaded.masks) - kept(loaded.masks)
+
+
+def trained_checkpoint(ticket: str | Path, checkpoint: str | Path | None = None) -> Path:
+    """Return the checkpoint given, or the newest whole one beside a ticket.
+
+    Raises:
+        FileNotFoundError: None is given and none lies there.
+    """
+    found = checkpoint or latest_checkpoint(Path(ticket).parent)
+    if found is None:
+        raise FileNotFoundError(f'no trained checkpoint lies beside {ticket}; name one with --checkpoint')
+    return Path(found)
+
+
+def _trained(ticket: Ticket, path: Path) -> dict[str, Any]:
+    state = load_state(path)
+    check_zeros(ticket.all_masks, state, str(path))
+    meta = load_checkpoint(path).get('meta', {})
+    return dict(meta={key: meta[key] for key in _META if key in meta}, state_dict=state)

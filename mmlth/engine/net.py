@@ -16,8 +16,10 @@ from torch import nn
 
 from mmlth.core import scope
 from mmlth.core.masks import Weights
+from mmlth.core.roles import groups_of
 from mmlth.core.scope import WeightInfo
 from mmlth.core.seeds import derive_seed
+from mmlth.core.storage import shared_names
 from mmlth.engine.settings import IMPConfig
 
 _MIXED_PRECISION = ('loss_scale', 'dtype', 'use_fp16')  # of AmpOptimWrapper, which needs a GPU
@@ -77,12 +79,12 @@ def read_net(cfg: Config, seed: int, *, need_weights: bool = True) -> Net:
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = _build(cfg, seed)
     note = _initialise(model, cfg, need_weights)
-    shared = scope.shared_names(model)
+    shared = shared_names(model)
     _copy_followers(model, shared)
     model.train()
     still = _names_at_rest(model, cfg)
     weights = tuple(replace(w, frozen=w.frozen or w.name in still) for w in scope.list_weights(model))
-    return Net(model=model, weights=weights, groups=scope.groups_of(model), shared=shared,
+    return Net(model=model, weights=weights, groups=groups_of(model), shared=shared,
                parameters=scope.count_parameters(model), note=note)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor
 from mmlth.core import criteria, scope, selection
 from mmlth.core.masks import Masks, count_kept, dense_masks, size
 from mmlth.core.patterns import check_pattern, parse
+from mmlth.core.roles import unknown_heads
 from mmlth.core.scope import WeightInfo
 from mmlth.core.tables import format_table
 from mmlth.core.ticket import load_ticket
@@ -145,7 +146,7 @@ def _notes(net: Net, settings: IMPConfig, names: tuple[str, ...]) -> list[str]:
         notes.append(f'{sorted(transposed)} belong to transposed convolutions: their groups of '
                      f'{settings.allocation} run along outputs, which is of no use to sparse '
                      'hardware; leave them out with exclude')
-    unknown = scope.unknown_heads(net.model)
+    unknown = unknown_heads(net.model)
     if unknown:
         notes.append(f'unknown head: all of {", ".join(unknown)} is in the scope, its last layers '
                      'included, unless you leave them out with exclude')

@@ -43,15 +43,15 @@ def _check_names(settings: 'IMPConfig') -> None:
     for name, allowed in legal.items():
         _check_one_of(name, getattr(settings, name), allowed)
     if isinstance(settings.schedule, str):
-        _check_one_of('schedule', settings.schedule, (*SCHEDULES, 'a list of sparsities'))
+        _check_one_of('schedule', settings.schedule, tuple(SCHEDULES), ' or a list of sparsities')
     if settings.exact_resume not in (None, True, False):
         raise ValueError(f'exact_resume={settings.exact_resume!r}: allowed are True, False, or None '
                          'to follow the device')
 
 
-def _check_one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
-    if value not in allowed or not isinstance(value, str):
-        raise ValueError(f'{name}={value!r}: allowed are {", ".join(allowed)}')
+def _check_one_of(name: str, value: Any, allowed: tuple[str, ...], also: str = '') -> None:
+    if value not in allowed:
+        raise ValueError(f'{name}={value!r}: allowed are {", ".join(allowed)}{also}')
 
 
 def _check_numbers(settings: 'IMPConfig') -> None:
@@ -65,7 +65,7 @@ def _check_numbers(settings: 'IMPConfig') -> None:
 
 def _check_rewind(settings: 'IMPConfig') -> None:
     if settings.rewind not in POLICIES:
-        _check_moment('rewind', settings.rewind, f'{", ".join(POLICIES)}, ')
+        _check_moment('rewind', settings.rewind, ('init', *POLICIES))
     for name, value in (('optimizer', 'rewound'), ('lr_schedule', 'continue')):
         if getattr(settings, name) == value and settings.moment.is_start:
             raise ValueError(f'{name}={value!r} needs the state of a step k, but '
@@ -73,12 +73,13 @@ def _check_rewind(settings: 'IMPConfig') -> None:
                              'epoch_K or P%')
 
 
-def _check_moment(name: str, value: Any, also: str = '') -> None:
+def _check_moment(name: str, value: Any, names: tuple[str, ...] = ('init', )) -> None:
     try:
         Moment.parse(value)
     except ValueError:
-        raise ValueError(f'{name}={value!r}: allowed are {also}init, a number of steps k, at least 0, '
-                         'epoch_K, or P% of the training, above 0 and at most 100') from None
+        raise ValueError(f'{name}={value!r}: allowed are {", ".join(names)}, a number of steps '
+                         'k, at least 0, epoch_K, or P% of the training, above 0 and at most '
+                         '100') from None
 
 
 def _check_controls(settings: 'IMPConfig') -> None:

@@ -29,6 +29,12 @@ def _number(text: str) -> int | float | str:
     return text
 
 
+def _yes_or_no(text: str) -> bool:
+    if text not in ('yes', 'no'):
+        raise ValueError(f'{text!r}: allowed are yes and no')
+    return text == 'yes'
+
+
 def _setting(default: Any, text: str, flag: Mapping[str, Any] | None = None) -> Any:
     """Declare a setting: its default, meaning, and how argparse reads its flag (None: no flag)."""
     return field(default=default, metadata=dict(help=text, flag=flag))
@@ -202,12 +208,6 @@ def _as_tuple(name: str, value: Any) -> Any:
     if not isinstance(value, (str, list, tuple)):
         raise ValueError(f'{name}={value!r} must be a text or a list')
     return value if isinstance(value, str) else tuple(value)
-
-
-def _yes_or_no(text: str) -> bool:
-    if text not in ('yes', 'no'):
-        raise ValueError(f'{text!r}: allowed are yes and no')
-    return text == 'yes'
 
 
 def _schedule_of(path: str, flags: Mapping[str, Any]) -> dict[str, Any]:

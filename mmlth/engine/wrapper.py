@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from mmlth.core.masks import Masks, check_fits, shared_with
-from mmlth.core.scope import shared_names
+from mmlth.core.storage import shared_names
 
 # Integer type of the same width: AND with all-ones or all-zeros bits keeps a weight bit for bit or
 # makes it exactly +0.0, also from NaN or infinity, and is as fast as memory allows.

@@ -5,7 +5,7 @@ from typing import Any, Mapping
 
 from mmlth.core.files import free_bytes
 from mmlth.engine import preflight
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 from mmlth.engine.hooks.early_bird_hook import quiet
 from mmlth.study.job import read_config
 from mmlth.study.jobs import Job

@@ -14,9 +14,10 @@ from mmengine.dist import barrier, is_main_process
 from mmlth.analysis.report import write_report
 from mmlth.core.files import read_json
 from mmlth.core.layout import Layout
-from mmlth.engine.checkpoints import latest_checkpoint
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root, stop_launcher
+from mmlth.core.checkpoints import latest_checkpoint
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config, set_data_root
+from mmlth.engine.launch import stop_launcher
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.study.jobs import check_transfer
 from mmlth.transfer.tickets import rank_checkpoint, target_settings, transfer_ticket

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from mmlth.core.layout import Layout
 from mmlth.core.records import load_summary
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 from mmlth.transfer.mapping import LEFT_OUT, Choice
 from mmlth.transfer.names import BACKBONE
 from mmlth.transfer.source import VALUES

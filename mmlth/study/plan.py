@@ -7,8 +7,8 @@ from mmengine.config import Config
 
 from mmlth.analysis.experiments import Experiment
 from mmlth.core.rewind import capture_name
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config
 from mmlth.study.grid import expand
 from mmlth.study.jobs import OF_STUDY, Job, check_transfer
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from mmlth.core.masks import Weights
 from mmlth.core.ticket import TICKET_FORMAT, TicketError
-from mmlth.engine.checkpoints import load_checkpoint
+from mmlth.core.checkpoints import load_checkpoint
 
 BACKBONE = 'backbone.'
 _WRAPPERS = ('module.', '_orig_mod.', 'model.')  # DDP, torch.compile, training scripts

@@ -9,7 +9,7 @@ from mmlth.core.criteria import check_finite
 from mmlth.core.masks import Masks, Weights, check_zeros, dense_masks, digest, size
 from mmlth.core.selection import select
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket
-from mmlth.engine.checkpoints import latest_checkpoint, load_state
+from mmlth.core.checkpoints import latest_checkpoint, load_state
 from mmlth.transfer.mapping import Target, renamed
 from mmlth.transfer.names import map_backbone
 

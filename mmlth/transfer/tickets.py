@@ -12,8 +12,8 @@ from mmlth.core import scope
 from mmlth.core.files import write_json
 from mmlth.core.masks import Masks, Weights, kept, size
 from mmlth.core.ticket import Ticket, save_ticket, save_weights
-from mmlth.engine.checkpoints import load_state
-from mmlth.engine.config import IMPConfig
+from mmlth.core.checkpoints import load_state
+from mmlth.engine.settings import IMPConfig
 from mmlth.engine.initial import build_model, init_quietly
 from mmlth.transfer.mapping import Choice, Target, transfer
 from mmlth.transfer.names import BACKBONE, read_state

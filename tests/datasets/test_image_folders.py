@@ -8,7 +8,7 @@ from mmengine.registry import init_default_scope
 
 import mmlth.datasets.image_folders  # noqa: F401  registers it
 from conftest import ROOT
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.preflight import check_config
 
 CONFIG = ROOT / 'configs' / 'classification' / 'resnet18-tiny_digitscenes-crops.py'

@@ -1,6 +1,6 @@
 import pytest
 
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 
 
 def test_defaults_are_the_papers_method():

@@ -16,7 +16,7 @@ from mmlth.core import criteria, early_bird_files as files, selection
 from mmlth.core.masks import dense_masks, digest, kept
 from mmlth.core.early_bird import compare, pack_bits
 from mmlth.core.ticket import load_weights, save_ticket, save_weights, Ticket
-from mmlth.engine.checkpoints import latest_checkpoint, load_checkpoint, load_state, steps_of
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, iterations_of
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
 from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
 from mmlth.engine.training import train_round
@@ -193,7 +193,7 @@ def test_a_fraction_ends_the_training_at_its_step(toy_cfg, tmp_path, fraction, s
     # What the record of a round asks for: metrics and checkpoint of the last step.
     assert progress.steps == progress.metrics_step == stop and set(progress.metrics) == {'toy/mAP'}
     newest = latest_checkpoint(tmp_path / 'a')
-    assert steps_of(newest) == stop and digest(load_state(newest)) == digest(model.state_dict())
+    assert iterations_of(newest) == stop and digest(load_state(newest)) == digest(model.state_dict())
     assert steps(tmp_path)[-1] == stop
     found, expected = stored(tmp_path, stop), pack_bits(prune(load_state(newest)))
     assert all(np.array_equal(found[n], expected[n]) for n in NAMES)
@@ -224,7 +224,7 @@ def test_the_last_step_is_saved_and_evaluated_once_whatever_the_intervals(toy_cf
             evaluated.append(runner.iter)
     hook = make(tmp_path, interval=1, fraction=0.5)
     toy_runner(toy_cfg, tmp_path / 'a', hook, Count(), **overrides).train()
-    assert steps_of(latest_checkpoint(tmp_path / 'a')) == 6 and evaluated.count(6) == 1
+    assert iterations_of(latest_checkpoint(tmp_path / 'a')) == 6 and evaluated.count(6) == 1
 
 
 def test_an_iteration_based_training_ends_saved_and_evaluated(toy_cfg, tmp_path):
@@ -234,7 +234,7 @@ def test_an_iteration_based_training_ends_saved_and_evaluated(toy_cfg, tmp_path)
     runner.train()
     assert runner.iter == 6 and progress.steps == progress.metrics_step == 6 and hook.stopped_at == 6
     newest = latest_checkpoint(tmp_path / 'a')
-    assert newest.name == 'iter_6.pth' and steps_of(newest) == 6
+    assert newest.name == 'iter_6.pth' and iterations_of(newest) == 6
 
 
 def test_without_a_validation_part_it_just_ends(toy_cfg, tmp_path):
@@ -270,7 +270,7 @@ def test_a_round_of_a_job_ends_early_and_can_be_recorded(toy_cfg, tmp_path):
     toy_cfg.update(work_dir=str(tmp_path / 'a'), experiment_name=str(tmp_path), custom_hooks=[
         dict(type='EarlyBirdHook', folder=str(tmp_path / 'eb'), density=0.5, names=NAMES, fraction=0.5)])
     train_round(toy_cfg, progress)
-    assert steps_of(latest_checkpoint(tmp_path / 'a')) == progress.steps == progress.metrics_step == 6
+    assert iterations_of(latest_checkpoint(tmp_path / 'a')) == progress.steps == progress.metrics_step == 6
 
 
 # kill and resume
@@ -287,7 +287,7 @@ def finish(cfg, folder, checkpoint=None, **settings):
         (step, files._read_masks(path)) for step, path in files._mask_files(folder / 'eb'))}
     newest = latest_checkpoint(folder / 'run')
     return dict(iter=runner.iter, stopped=hook.stopped_at, saved=hook.saved_steps, looks=looks, masks=masks,
-                weights=digest(state), checkpoint=(newest.name, steps_of(newest), digest(load_state(newest))))
+                weights=digest(state), checkpoint=(newest.name, iterations_of(newest), digest(load_state(newest))))
 
 
 @pytest.mark.parametrize('loop', ['epochs', pytest.param('steps', marks=pytest.mark.skipif(

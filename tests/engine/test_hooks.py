@@ -10,17 +10,23 @@ from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
 import toys
 from mmlth.core.masks import apply, dense_masks, digest
 from mmlth.core.seeds import derive_seed
-from mmlth.core.ticket import Ticket, TicketError, load_weights, save_ticket, save_weights
-from mmlth.engine.checkpoints import load_checkpoint
+from mmlth.core.ticket import (Ticket, TicketError, load_weights, save_ticket, save_weights,
+                               weights_step)
+from mmlth.core.checkpoints import load_checkpoint
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
 
 
-def fake_runner(iter=0, model=None):
-    return SimpleNamespace(iter=iter, max_iters=12, model=model or nn.Linear(2, 1), logger=logging.getLogger('fake'))
+def fake_runner(iter=0):
+    """A training of 12 iterations, as far as a capture looks at it."""
+    loader = DataLoader(range(8), batch_size=2)
+    return SimpleNamespace(
+        iter=iter, max_iters=12, model=nn.Linear(2, 1), logger=logging.getLogger('fake'),
+        train_dataloader=loader, train_loop=None, optim_wrapper=SimpleNamespace(_accumulative_counts=1))
 
 
 def toy_runner(cfg, folder, *hooks, **overrides):
@@ -48,16 +54,34 @@ def toy_ticket(toy_cfg, tmp_path):
 # capture
 
 
-@pytest.mark.parametrize('step, iter, captured', [(0, 0, True), (0, 3, False), (2, 0, False)])
-def test_capture_before_training_only_at_step_zero_of_a_fresh_run(tmp_path, step, iter, captured):
-    CaptureHook(tmp_path / 'w', step).before_train(fake_runner(iter))
-    assert (tmp_path / 'w').exists() == captured
+def test_capture_at_the_start_of_a_fresh_run_only(tmp_path):
+    for step, done, captured in ((0, 0, True), (0, 3, False), (2, 0, False)):
+        path = tmp_path / f'{step}_{done}'
+        hook = CaptureHook(path, step)
+        hook.before_train(fake_runner(done))
+        assert not path.exists()  # other hooks may still copy weights
+        hook.before_train_epoch(fake_runner(done))
+        assert path.exists() == captured, (step, done)
 
 
-@pytest.mark.parametrize('iter, captured', [(0, False), (1, True), (2, False)])
-def test_capture_counts_the_step_that_just_ended(tmp_path, iter, captured):
-    CaptureHook(tmp_path / 'w', 2).after_train_iter(fake_runner(iter), 0)
-    assert (tmp_path / 'w').exists() == captured
+def test_capture_counts_the_iteration_that_just_ended(tmp_path):
+    for done, captured in ((0, False), (1, True), (2, False)):
+        path = tmp_path / str(done)
+        hook = CaptureHook(path, 2)
+        hook.before_train(fake_runner())
+        hook.after_train_iter(fake_runner(done), 0)
+        assert path.exists() == captured, done
+
+
+def test_a_step_is_an_optimizer_step_under_accumulation(toy_cfg, tmp_path):
+    toy_cfg.optim_wrapper.accumulative_counts = 2
+    progress = ProgressHook(0, 0, 0, 0)
+    model = toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_2', 2), progress).train()
+    whole = load_weights(tmp_path / 'w_2')
+    assert weights_step(tmp_path / 'w_2') == 2 and whole['backbone.bn.num_batches_tracked'] == 4
+    assert model.backbone.bn.num_batches_tracked == 12
+    found = progress.outcome()
+    assert (found.steps, found.iterations, found.saved_steps) == (6, 12, 0)
 
 
 def test_captured_weights_do_not_follow_the_training(toy_cfg, tmp_path):
@@ -78,7 +102,7 @@ def test_w_k_is_what_a_training_of_k_steps_ends_with(toy_cfg, tmp_path):
 
 
 def test_a_capture_step_beyond_the_training_is_refused_before_it(toy_cfg, tmp_path):
-    with pytest.raises(ValueError, match='rewind to step 13 .*12 steps'):
+    with pytest.raises(ValueError, match='rewind to step_13 .*12 steps'):
         toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w', 13)).train()
 
 
@@ -225,7 +249,7 @@ def test_progress_keeps_metrics_seconds_and_an_eta(toy_cfg, tmp_path):
     hook = ProgressHook(1, 2, 0.5, 0.25, interval=5)
     runner = toy_runner(toy_cfg, tmp_path / 'a', hook, log_level='INFO')
     runner.train()
-    assert hook.metrics_step == hook.steps == 12 and set(hook.metrics) == {'toy/mAP'}
+    assert hook.evaluated_at == hook.outcome().steps == 12 and set(hook.metrics) == {'toy/mAP'}
     assert hook.seconds > 0 and runner.message_hub.get_info('imp_seconds') == hook.seconds
     log = next((tmp_path / 'a').glob('*/*.log')).read_text()
     assert 'round 1/2, sparsity 50.00% (network 25.00%), ETA of the whole job' in log
@@ -233,7 +257,7 @@ def test_progress_keeps_metrics_seconds_and_an_eta(toy_cfg, tmp_path):
 
 def test_eta_counts_the_rounds_to_come():
     hook = ProgressHook(1, 3, 0, 0)
-    hook._start, hook._first_step = __import__('time').perf_counter() - 10, 0
+    hook._start, hook._first = __import__('time').perf_counter() - 10, 0
     eta = hook.eta(SimpleNamespace(iter=9, max_iters=10))  # 10 steps in 10 s; 2 rounds of 10 left
     assert round(eta.total_seconds()) == 20
 

@@ -15,9 +15,10 @@ from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, density, digest, is_subset, kept
 from mmlth.core.records import load_summary
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.engine.checkpoints import latest_checkpoint, load_checkpoint, load_state
-from mmlth.engine.config import IMPConfig
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
+from mmlth.engine.settings import IMPConfig
 from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.job import Job
 
 
 def test_three_rounds_end_to_end(toy_cfg, run_imp, tmp_path):
@@ -91,7 +92,7 @@ def test_same_seed_same_bits_other_seed_other_bits(toy_cfg, run_imp, tmp_path):
 
 def test_a_finished_job_trains_nothing_again(toy_cfg, run_imp, tmp_path, monkeypatch):
     first = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job')
-    monkeypatch.setattr('mmlth.engine.imp_runner.train_round', lambda *a: pytest.fail('trained again'))
+    monkeypatch.setattr('mmlth.engine.imp_runner.train', lambda *a: pytest.fail('trained again'))
     assert run_imp(toy_cfg, tmp_path / 'job') == first
 
 
@@ -195,7 +196,7 @@ def test_ema_checkpoints_are_sparse_and_rebuilt_each_round(run_imp, tmp_path):
     import toys
     cfg = Config.fromfile(str(toys.write_config(
         tmp_path, custom_hooks=[dict(type='EMAHook', momentum=0.1)])))
-    summary = run_imp(cfg, tmp_path / 'job')
+    summary = run_imp(cfg, tmp_path / 'job', keep='all')
     for record in summary.rounds[1:]:
         masks = load_ticket(tmp_path / 'job' / record['ticket']).masks
         checkpoint = load_checkpoint(tmp_path / 'job' / record['checkpoint'])
@@ -207,23 +208,20 @@ def test_ema_checkpoints_are_sparse_and_rebuilt_each_round(run_imp, tmp_path):
         assert int(checkpoint['ema_state_dict']['steps']) == 12  # of this round alone
 
 
-def test_memory_does_not_grow_over_eight_rounds(run_imp, tmp_path):
+def test_memory_does_not_grow_over_eight_rounds(run_imp, tmp_path, monkeypatch):
     import gc
 
     import toys
     cfg = Config.fromfile(str(toys.write_config(tmp_path)))
     sizes = []
-    original = IMPRunner.record
+    original = Job.finish
 
-    def record(self, number, control, progress):
-        original(self, number, control, progress)
+    def finish(self, training, outcome):
+        original(self, training, outcome)
         gc.collect()
         sizes.append(sum(t.numel() for t in gc.get_objects() if isinstance(t, torch.Tensor)))
-    IMPRunner.record = record
-    try:
-        run_imp(cfg, tmp_path / 'job', rounds=8)
-    finally:
-        IMPRunner.record = original
+    monkeypatch.setattr(Job, 'finish', finish)
+    run_imp(cfg, tmp_path / 'job', rounds=8)
     assert len(sizes) == 9 and max(sizes[2:]) <= sizes[1] * 1.01
     assert not [o for o in gc.get_objects() if isinstance(o, Runner)]
 
@@ -255,7 +253,7 @@ def test_overwrite_deletes_nothing_if_the_new_job_is_wrong(toy_cfg, run_imp, tmp
 
 def test_overwrite_goes_on_with_the_same_job(toy_cfg, run_imp, tmp_path, monkeypatch):
     first = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', rounds=1)
-    monkeypatch.setattr('mmlth.engine.imp_runner.train_round', lambda *a: pytest.fail('trained again'))
+    monkeypatch.setattr('mmlth.engine.imp_runner.train', lambda *a: pytest.fail('trained again'))
     settings = IMPConfig.from_dicts(toy_cfg.imp, dict(rounds=1))
     assert IMPRunner(toy_cfg, settings, tmp_path / 'job').run(overwrite=True) == first
 

@@ -17,7 +17,7 @@ def job(tmp_path_factory):
     import toys
     from mmengine.config import Config
 
-    from mmlth.engine.config import IMPConfig
+    from mmlth.engine.settings import IMPConfig
     from mmlth.engine.imp_runner import IMPRunner
     folder = tmp_path_factory.mktemp('controls')
     cfg = Config.fromfile(str(toys.write_config(folder)))

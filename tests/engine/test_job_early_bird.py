@@ -9,7 +9,7 @@ from mmlth.core.early_bird_files import read_final, read_looks
 from mmlth.core.layout import Layout
 from mmlth.core.masks import density
 from mmlth.core.ticket import load_ticket
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 
 
 def test_rounds_before_the_last_end_at_a_fraction(toy_cfg, run_imp, tmp_path):

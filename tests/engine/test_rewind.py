@@ -9,7 +9,7 @@ from mmengine.registry import HOOKS
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import load_ticket, load_weights, weights_step
-from mmlth.engine.checkpoints import latest_checkpoint, load_checkpoint, load_state
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
 
 SEEN = []
 
@@ -114,7 +114,7 @@ def test_optimizer_and_schedule_go_back_to_step_k(job, optimizer, lr_schedule, s
 
 
 def test_a_state_in_the_middle_of_an_epoch_is_refused_before_training(job):
-    with pytest.raises(ValueError, match='rewind=5 .* must end an epoch, which has 4 steps.*"epoch_1"'):
+    with pytest.raises(ValueError, match='rewind=5 .* must end an epoch, which has 4 iterations.*"epoch_1"'):
         job(rewind=5, lr_schedule='continue')
     assert len(SEEN) == 0 or SEEN[0]['rates'] == []
 

@@ -8,8 +8,8 @@ import torch
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import Ticket, load_ticket, load_weights, save_ticket, weights_step
-from mmlth.engine.checkpoints import latest_checkpoint, load_state
-from mmlth.engine.config import IMPConfig
+from mmlth.core.checkpoints import latest_checkpoint, load_state
+from mmlth.engine.settings import IMPConfig
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
         job('other', dense_from=dense, seed=1)
     with pytest.raises(ValueError, match=r'train_cfg\.max_epochs: 3 there, 2 here'):
         job('other', dense_from=dense, steps=8)
-    with pytest.raises(FileNotFoundError, match='keeps weights of share_0.25, epoch_1, step_0.*needs those of step_7'):
+    with pytest.raises(FileNotFoundError, match='keeps weights of share_0.25, epoch_1, step_0.*those of step_7 are needed'):
         job('other', dense_from=dense, rewind=7)
     with pytest.raises(FileNotFoundError, match='holds no finished dense round'):
         job('other', dense_from=str(tmp_path / 'nothing'))
@@ -121,7 +121,7 @@ def test_a_given_ticket_is_trained_beside_the_dense_net(dense, job):
     assert given.rounds[1]['parent'] == found.rounds[1]['digests']['masks']
     start = apply(load_ticket(path).masks, load_weights(layout.rewind))
     assert given.rounds[1]['digests']['start'] == digest(start)
-    assert own.start(1).exists()  # the job needs the source no more
+    assert load_ticket(own.ticket(1)).rewind_file == '../rewind.safetensors'  # which are the same
     assert {r['control'] for r in given.controls} == {'random', 'dense'}
 
 

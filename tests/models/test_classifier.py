@@ -9,7 +9,7 @@ from torch.nn import functional as F
 import mmlth.models.classifier  # noqa: F401  registers it
 from conftest import ROOT
 from mmlth.core.scope import group_of, list_weights
-from mmlth.engine.configs import load_config
+from mmlth.engine.config_files import load_config
 
 BACKBONE = dict(type='ResNet', depth=18, base_channels=4)
 

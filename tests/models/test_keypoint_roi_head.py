@@ -9,7 +9,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from conftest import ROOT
-from mmlth.engine.configs import load_config
+from mmlth.engine.config_files import load_config
 
 CONFIG = ROOT / 'configs' / 'digit_scenes' / 'keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
 

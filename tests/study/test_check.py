@@ -2,7 +2,7 @@
 import pytest
 import toys
 
-from mmlth.engine.configs import load_config
+from mmlth.engine.config_files import load_config
 from mmlth.study.check import check_jobs
 from mmlth.study.plan import read_study
 

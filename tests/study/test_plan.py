@@ -5,8 +5,8 @@ import pytest
 import toys
 from conftest import ROOT
 
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config
 from mmlth.study.jobs import Job
 from mmlth.study.plan import read_study
 

@@ -13,7 +13,7 @@ import toys
 from conftest import ROOT, tool_env
 
 from mmlth.core.files import read_json
-from mmlth.engine.config import IMPConfig
+from mmlth.engine.settings import IMPConfig
 from mmlth.study.jobs import Job
 from mmlth.study.plan import Study
 from mmlth.study.scheduler import Machine, run_jobs

@@ -14,8 +14,8 @@ from conftest import ROOT, tool_env
 from mmlth.core.layout import Layout
 from mmlth.core.masks import overlap
 from mmlth.core.ticket import load_ticket
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config
 from mmlth.study.jobs import Job
 from mmlth.study.plan import read_study
 from mmlth.transfer.tickets import target_settings, transfer_ticket

@@ -98,7 +98,7 @@ def test_export_refuses_to_replace_a_file(call_tool, job, tmp_path):
     call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', '--overwrite', '--weights', 'initial')
     from mmlth.core.masks import apply, digest
     from mmlth.core.ticket import load_ticket, load_weights
-    from mmlth.engine.checkpoints import load_checkpoint
+    from mmlth.core.checkpoints import load_checkpoint
     expected = apply(load_ticket(ticket).masks, load_weights(job[0] / 'rewind.safetensors'))
     assert digest(load_checkpoint(tmp_path / 'out.pth')['state_dict']) == digest(expected)
 

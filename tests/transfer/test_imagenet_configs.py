@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlth.engine.config import IMPConfig
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.engine.settings import IMPConfig
+from mmlth.engine.config_files import load_config, set_data_root
 
 FOLDER = Path(__file__).parents[2] / 'configs' / 'imagenet'
 

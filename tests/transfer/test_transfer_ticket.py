@@ -13,8 +13,8 @@ from conftest import ROOT
 from mmlth.core.masks import apply, digest, kept
 from mmlth.core.scope import group_of
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, save_weights
-from mmlth.engine.checkpoints import load_state
-from mmlth.engine.configs import load_config, set_data_root
+from mmlth.core.checkpoints import load_state
+from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.hooks import TicketHook
 from mmlth.engine.wrapper import unwrap
 

@@ -1,12 +1,10 @@
 """Watch the mask that pruning now would give, and end the training of a round once it has settled."""
-import logging
 import time
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Iterator, Sequence
+from typing import Any, Sequence
 
 import torch
-from mmengine.dist import broadcast_object_list, is_main_process
+from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -15,7 +13,11 @@ from mmlth.core import criteria, early_bird, early_bird_files, scope, selection
 from mmlth.core.early_bird import EarlyBird, PackedMasks
 from mmlth.core.masks import Masks, Weights, count_kept, dense_masks, density as density_of, kept
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.engine.checkpoints import latest_checkpoint, steps_of
+from mmlth.core.checkpoints import iterations_of, latest_checkpoint
+from mmlth.core.moment import Moment
+from mmlth.engine.quiet import quiet
+from mmlth.engine.ranks import on_rank_0
+from mmlth.engine.timeline import timeline_of
 from mmlth.engine.wrapper import unwrap
 
 _KEY = 'early_bird'  # in checkpoints: what a resumed training must know to decide alike
@@ -39,13 +41,13 @@ class EarlyBirdHook(Hook):
         names: Tensors of the scope, for a dense training.
         ticket: Ticket file that is trained, whose masks bound the new ones; instead of ``names``.
         rewind: File of w_k; only criteria other than 'magnitude' and 'random' need it.
-        begin: First step that may be looked at. In a dense round it must not be before w_k is captured.
-        begin_epoch, begin_share: The same as the end of an epoch, or a share of the training, instead of ``begin``.
+        begin: First moment that may be looked at: 'init', a number of steps, 'epoch_K' or 'P%'. In a
+            dense round it must not be before w_k is captured.
         criterion, allocation, min_kept, seed: As the pruning has them.
         interval, tolerance, patience, fraction: See :class:`mmlth.core.early_bird.EarlyBird`.
 
     Attributes:
-        max_iters: Steps of the whole training.
+        max_steps: Steps of the whole training.
         stopped_at: Step at which the training ended early, or None.
         saved_steps: Steps that were saved, 0 if it didn't end early.
         seconds: Time this process has spent in looks.
@@ -60,8 +62,7 @@ class EarlyBirdHook(Hook):
     priority = 55
 
     def __init__(self, folder: str, density: float, *, names: Sequence[str] | None = None,
-                 ticket: str | None = None, rewind: str | None = None, begin: int = 0, begin_epoch: int = 0,
-                 begin_share: float = 0.0,
+                 ticket: str | None = None, rewind: str | None = None, begin: str | int = 'init',
                  criterion: str = 'magnitude', allocation: str = 'global', min_kept: int = 1, seed: int = 0,
                  interval: int | None = None, tolerance: float = EarlyBird.tolerance,
                  patience: int = EarlyBird.patience, fraction: float | None = None) -> None:
@@ -78,9 +79,9 @@ class EarlyBirdHook(Hook):
                              'its file')
         self.folder, self.density, self.names, self.ticket = Path(folder), density, names, ticket
         self.rewind, self.criterion, self.seed = rewind, criterion, seed
-        self.begin, self.begin_epoch, self.begin_share = begin, begin_epoch, begin_share
+        self.moment, self.begin = Moment.parse(begin), 0
         self.allocation, self.min_kept = allocation, min_kept
-        self.seconds, self.max_iters = 0.0, 0
+        self.seconds, self.max_steps = 0.0, 0
         self.stopped_at: int | None = None
         self._past: dict[int, PackedMasks] = {}  # step -> mask, the last `patience` ones
         self._old: Masks | None = None
@@ -91,19 +92,17 @@ class EarlyBirdHook(Hook):
     @property
     def saved_steps(self) -> int:
         """Steps that the early end saved."""
-        return 0 if self.stopped_at is None else self.max_iters - self.stopped_at
+        return 0 if self.stopped_at is None else self.max_steps - self.stopped_at
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         self._resumed_from = checkpoint.get(_KEY)
 
     def before_train(self, runner: Runner) -> None:
         self._start = time.perf_counter()
-        self.max_iters = runner.max_iters
-        if self.begin_epoch:
-            self.begin = self.begin_epoch * len(runner.train_dataloader)
-        if self.begin_share:
-            self.begin = round(self.begin_share * runner.max_iters)
-        self._interval, self._last = self.settings.plan(runner.max_iters, self.begin)
+        self._timeline = timeline_of(runner)
+        self.max_steps = self._timeline.steps
+        self.begin = self._timeline.steps_at(self.moment.iteration(self._timeline))
+        self._interval, self._last = self.settings.plan(self.max_steps, self.begin)
         if self.settings.fraction != 1 and not hasattr(runner.train_loop, 'stop_training'):
             raise ValueError(f'early_bird: {type(runner.train_loop).__name__} has no stop_training, so it '
                              'cannot be ended early. Use a loop of MMEngine, or fraction=1.0 to watch only')
@@ -121,12 +120,12 @@ class EarlyBirdHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None,
                          outputs: dict | None = None) -> None:
-        step = runner.iter + 1  # runner.iter counts this step only later
-        if step < self.begin or (step % self._interval and step != self._last):
+        iteration = runner.iter + 1  # runner.iter counts this one only later
+        step = self._timeline.steps_at(iteration)
+        due = step % self._interval == 0 or step == self._last
+        if not self._timeline.ends_step(iteration) or step < self.begin or not due:
             return
-        stop = [self._look(runner, step) if is_main_process() else None]
-        broadcast_object_list(stop)
-        if stop[0] and step < self.max_iters:
+        if on_rank_0(self._look, runner, step) and step < self.max_steps:
             self.stopped_at = step
             runner.train_loop.stop_training = True
 
@@ -146,7 +145,7 @@ class EarlyBirdHook(Hook):
             return
         if is_main_process():
             newest = latest_checkpoint(runner.work_dir)
-            if newest is None or steps_of(newest) != runner.iter:
+            if newest is None or iterations_of(newest) != runner.iter:
                 runner.save_checkpoint(runner.work_dir, f'iter_{runner.iter}.pth', by_epoch=False,
                                        meta=dict(epoch=runner.epoch, iter=runner.iter))
         if self._evaluated_at != runner.iter and runner.val_loop is not None:
@@ -167,7 +166,7 @@ class EarlyBirdHook(Hook):
             raise ValueError(f'early_bird: density={self.density} is above {density_of(self._old):.4g}, the '
                              'density of the masks that are trained')
         self._alive = {name: count_kept(m) for name, m in self._old.items()}
-        early_bird_files.forget_after(self.folder, runner.iter or -1)
+        early_bird_files.forget_after(self.folder, self._timeline.steps_at(runner.iter) or -1)
 
     def _resume(self, runner: Runner) -> None:
         found = self._resumed_from
@@ -176,8 +175,9 @@ class EarlyBirdHook(Hook):
             return
         self._past = {step: {name: bits.cpu().numpy() for name, bits in packed.items()}
                       for step, packed in found['past'].items()}
-        if found['stopped_at'] == runner.iter:
-            self.stopped_at = runner.iter
+        here = self._timeline.steps_at(runner.iter)
+        if found['stopped_at'] == here:
+            self.stopped_at = here
             runner.train_loop.stop_training = True
 
     def _look(self, runner: Runner, step: int) -> bool:
@@ -189,11 +189,11 @@ class EarlyBirdHook(Hook):
         layers = [p.pop('layers') for p in previous]
         stop = self._decide([p['distance'] for p in previous], step)
         early_bird_files.append_look(self.folder, dict(
-            step=step, max_iters=self.max_iters, kept=kept(masks), previous=previous,
+            step=step, max_iters=self.max_steps, kept=kept(masks), previous=previous,
             layers=layers[-1] if layers else {}))
         looks = self._last // self._interval
         if stop or step in (0, self._last) or _is_one_of(step // self._interval, looks):
-            early_bird_files.save_masks(self.folder, packed, step=step, max_iters=self.max_iters,
+            early_bird_files.save_masks(self.folder, packed, step=step, max_iters=self.max_steps,
                                         alive=self._alive)
         self._past[step] = packed
         for old in list(self._past)[:-self.settings.patience]:
@@ -236,20 +236,8 @@ class EarlyBirdHook(Hook):
                 f'early bird: IoU of the mask at step {step} with that at step {newest["step"]}: '
                 f'{newest["iou"]:.4f} (by chance {newest["chance_iou"]:.4f}); largest distance to the last '
                 f'{len(previous)}: {largest:.4f}')
-        if stop and step < self.max_iters:
-            runner.logger.info(f'early bird: the training ends at step {step} of {self.max_iters}')
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep back warnings of layers at their minimum, which the pruning itself repeats."""
-    logger = logging.getLogger('mmlth.core')
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+        if stop and step < self.max_steps:
+            runner.logger.info(f'early bird: the training ends at step {step} of {self.max_steps}')
 
 
 def _is_one_of(index: int, looks: int) -> bool:
