@@ -50,9 +50,9 @@ def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
             raise type(error)(f'rank {rank} on {host}: {error}')
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = VISIBLE_WITHIN) -> bool:
-    """Wait until a condition holds; return whether it did in time."""
-    end = time.monotonic() + seconds
+def wait_until(holds: Callable[[], bool], seconds: float | None = None) -> bool:
+    """Wait until a condition holds; return whether it did in time (None: VISIBLE_WITHIN)."""
+    end = time.monotonic() + (VISIBLE_WITHIN if seconds is None else seconds)
     while not holds():
         if time.monotonic() > end:
             return False
@@ -60,12 +60,11 @@ def wait_until(holds: Callable[[], bool], seconds: float = VISIBLE_WITHIN) -> bo
     return True
 
 
-def check_shared(path: Path, seconds: float = VISIBLE_WITHIN) -> None:
+def check_shared(path: Path) -> None:
     """Prove that every rank sees the disk of rank 0, by a word that only rank 0 can have written.
 
     Args:
         path: File that rank 0 writes, and deletes at the end.
-        seconds: How long the others look for it.
 
     Raises:
         RuntimeError: On all ranks, if one doesn't; names its host.
@@ -76,7 +75,7 @@ def check_shared(path: Path, seconds: float = VISIBLE_WITHIN) -> None:
     on_rank_0(write_text, path, word)
 
     def look() -> None:
-        if not wait_until(lambda: path.exists() and path.read_text() == word, seconds):
+        if not wait_until(lambda: path.exists() and path.read_text() == word):
             raise RuntimeError(f'{path.parent} is not the folder that rank 0 writes to. All nodes must '
                                'share the work directory: put --work-dir on a shared disk')
     on_every_rank(look)

@@ -304,3 +304,39 @@ def test_a_disk_that_is_really_full_leaves_the_old_files(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ['ticket', 'weights']
     assert (tmp_path / 'ticket').read_text() == 'old ticket'
     assert (tmp_path / 'weights').read_text() == 'old weights'
+
+
+def test_equal_tickets_are_equal_files_whatever_the_order_of_keys(tmp_path):
+    masks = {'b': torch.tensor([True, False]), 'a': torch.tensor([[True], [False]])}
+
+    def write(name, keys):
+        facts = {key: dict(x=1, y=2) if key == 'settings' else key for key in keys}
+        if name != 'first':
+            facts['settings'] = dict(y=2, x=1)
+        save_ticket(Ticket(masks=masks, rewind_file='w', rewind_digest='d', provenance=facts,
+                           shared={k: 'a' for k in keys}, groups={k: 'neck' for k in keys}), tmp_path / name)
+        return (tmp_path / name).read_bytes()
+    first = write('first', ['round', 'settings', 'config'])
+    for i in range(8):  # the library orders metadata at random
+        assert write(f'again{i}', ['config', 'settings', 'round']) == first
+    assert list(load_ticket(tmp_path / 'first').masks) == ['b', 'a']  # in the order of the model
+
+
+def test_weights_files_of_equal_tensors_are_equal(tmp_path):
+    weights = {'b': torch.arange(3.), 'a': torch.zeros(2, 2)}
+    save_weights(weights, tmp_path / '0', step=3)
+    for i in range(1, 8):
+        save_weights(weights, tmp_path / str(i), step=3)
+        assert (tmp_path / str(i)).read_bytes() == (tmp_path / '0').read_bytes()
+
+
+def test_a_ticket_masks_a_state_under_all_names(tmp_path):
+    ticket = Ticket(masks={'a': torch.tensor([True, False])}, rewind_file='w', rewind_digest='d',
+                    shared={'tied.a': 'a', 'teacher.a': 'a'}, groups={'a': 'backbone'})
+    save_ticket(ticket, tmp_path / 't')
+    found = load_ticket(tmp_path / 't')
+    assert (found.shared, found.groups) == (ticket.shared, ticket.groups)
+    names = ('a', 'tied.a', 'teacher.a', 'b')
+    start = found.start({name: torch.tensor([1., 2.]) for name in names})
+    assert {name: t.tolist() for name, t in start.items()} == {
+        'a': [1, 0], 'tied.a': [1, 0], 'teacher.a': [1, 0], 'b': [1, 2]}

@@ -7,7 +7,7 @@ from mmengine.config import Config
 import toys
 from conftest import ROOT
 from mmlth.engine.config_files import load_config, set_data_root
-from mmlth.engine.preflight import check_config
+from mmlth.engine.checks import check_config
 
 
 def coco(**parts):

@@ -11,6 +11,8 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from torch.utils.data import DataLoader
+
 import toys
 from mmlth.core import criteria, early_bird_files as files, selection
 from mmlth.core.masks import dense_masks, digest, kept
@@ -19,7 +21,7 @@ from mmlth.core.ticket import load_weights, save_ticket, save_weights, Ticket
 from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, iterations_of
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
 from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
-from mmlth.engine.training import train_round
+from mmlth.engine.train import train
 from test_distributed import launch
 
 NAMES = ['backbone.conv1.weight', 'backbone.conv2.weight', 'head.fc.weight']
@@ -95,7 +97,7 @@ def test_every_look_is_the_mask_that_pruning_then_would_give(toy_cfg, tmp_path):
         true = compare(expected[12], expected[found['step']], alive)
         assert {k: true[k] for k in found if k != 'step'} == {k: v for k, v in found.items() if k != 'step'}
     assert last['layers'] == compare(expected[12], expected[10], alive)['layers']
-    assert hook.stopped_at is None and hook.saved_steps == 0 and hook.max_iters == 12 and hook.seconds > 0
+    assert hook.stopped_at is None and hook.saved_steps == 0 and hook.max_steps == 12 and hook.seconds > 0
 
 
 def test_looking_changes_no_bit_of_the_training(toy_cfg, tmp_path):
@@ -269,8 +271,8 @@ def test_a_round_of_a_job_ends_early_and_can_be_recorded(toy_cfg, tmp_path):
     progress = ProgressHook(0, 1, 0, 0)
     toy_cfg.update(work_dir=str(tmp_path / 'a'), experiment_name=str(tmp_path), custom_hooks=[
         dict(type='EarlyBirdHook', folder=str(tmp_path / 'eb'), density=0.5, names=NAMES, fraction=0.5)])
-    train_round(toy_cfg, progress)
-    assert iterations_of(latest_checkpoint(tmp_path / 'a')) == progress.steps == progress.metrics_step == 6
+    outcome = train(toy_cfg, progress)
+    assert iterations_of(latest_checkpoint(tmp_path / 'a')) == outcome.steps == progress.evaluated_at == 6
 
 
 # kill and resume
@@ -414,7 +416,10 @@ def test_a_density_above_the_ticket_is_refused_before_the_first_step(toy_cfg, tm
 
 
 def test_a_loop_that_cannot_be_ended_is_refused_unless_it_is_only_watched(tmp_path):
-    runner = SimpleNamespace(max_iters=12, iter=0, train_loop=object(), model=toys.ToyNet(), hooks=[])
+    runner = SimpleNamespace(
+        max_iters=12, iter=0, train_loop=object(), model=toys.ToyNet(), hooks=[],
+        train_dataloader=DataLoader(range(8), batch_size=2),
+        optim_wrapper=SimpleNamespace(_accumulative_counts=1))
     with pytest.raises(ValueError, match='object has no stop_training'):
         make(tmp_path, interval=1).before_train(runner)
     make(tmp_path, interval=1, fraction=1.0).before_train(runner)
