@@ -19,6 +19,26 @@ def dense_masks(weights: Mapping[str, Tensor]) -> Masks:
     return {name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()}
 
 
+def shared_with(masks: Mapping[str, Tensor], shared: Mapping[str, str]) -> Masks:
+    """Return ``masks`` and an entry for every name that takes the mask of another tensor.
+
+    Args:
+        masks: name -> bool tensor.
+        shared: name -> name of the tensor whose mask it takes, as for tied parameters and for
+            copies that follow a teacher. Those whose owner has no mask are left out.
+
+    Returns:
+        A new dict of the very same tensors, none of them copied.
+
+    >>> own = torch.tensor([True, False])
+    >>> found = shared_with({'w': own}, {'tied.w': 'w', 'copy.free': 'free'})
+    >>> list(found), found['tied.w'] is own
+    (['w', 'tied.w'], True)
+    """
+    taken = {name: masks[owner] for name, owner in shared.items() if owner in masks}
+    return {**masks, **taken}
+
+
 def kept(masks: Mapping[str, Tensor]) -> int:
     """Count the kept weights exactly (int64).
 

@@ -44,6 +44,22 @@ def test_dense_masks_keep_everything_in_the_shape_of_the_weights():
     assert M.kept(masks) == 7
 
 
+def test_shared_names_take_the_very_mask_of_their_owner():
+    own = {'w': mask('10'), 'v': mask('1')}
+    shared = {'tied.w': 'w', 'teacher.w': 'w', 'teacher.v': 'v', 'teacher.bias': 'bias'}
+    found = M.shared_with(own, shared)
+    owners = {'w': 'w', 'v': 'v', 'tied.w': 'w', 'teacher.w': 'w', 'teacher.v': 'v'}
+    assert list(found) == list(owners)
+    assert all(found[name] is own[owner] for name, owner in owners.items())
+    assert list(own) == ['w', 'v']
+
+
+def test_without_shared_names_the_masks_are_a_dict_of_their_own():
+    own = {'w': mask('10')}
+    found = M.shared_with(own, {})
+    assert found == own and found is not own
+
+
 @pytest.mark.parametrize('inner, outer, expected', [
     pytest.param('1010', '1110', True, id='fewer weights'),
     pytest.param('1010', '1010', True, id='the same weights'),
