@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.sparse import _semi_structured_conversions as conversions
 
-from mmlth.core.masks import count_kept, dense_masks, is_subset, kept
-from mmlth.core.patterns import MOST, best_of_groups, check_pattern, parse
+from mmlth.core.allocations import ALLOCATIONS
+from mmlth.core.masks import count_kept, dense_masks, is_subset, kept, size
+from mmlth.core.patterns import MOST, Pattern, best_of_groups, check_pattern
 from mmlth.core.schedules import explicit, geometric, linear
-from mmlth.core.selection import ALLOCATIONS, select
+from mmlth.core.selection import select
 
 PATTERNS = [(n, m) for m in range(2, MOST + 1) for n in range(1, m)]
 SHAPES = dict(conv=(3, 8, 3, 2), pointwise=(5, 16, 1, 1), fc=(4, 24), conv1d=(2, 8, 3),
@@ -53,16 +54,33 @@ def as_tensor_cores_read(weight):
     return weight.movedim(1, -1).reshape(len(weight), -1)
 
 
-@pytest.mark.parametrize('allocation, expected', [
-    ('2:4', (2, 4)), ('4:8', (4, 8)), ('1:2', (1, 2)), ('15:16', (15, 16)), ('global', None), ('2:4 ', None),
-    ('-2:4', None), ('2:4:8', None), (24, None), (None, None)])
-def test_a_pattern_is_two_numbers(allocation, expected):
-    assert parse(allocation) == expected
+@pytest.mark.parametrize('text, kept, group', [
+    ('2:4', 2, 4), ('4:8', 4, 8), ('1:2', 1, 2), ('15:16', 15, 16), ('02:04', 2, 4)])
+def test_a_pattern_is_two_numbers(text, kept, group):
+    pattern = Pattern.parse(text)
+    assert (pattern.kept, pattern.group) == (kept, group)
+    assert pattern == Pattern(kept, group) == Pattern.parse(str(pattern))
+
+
+@pytest.mark.parametrize('other', ['global', '2:4 ', '-2:4', '2:4:8', '', 24, None, ['2:4']])
+def test_anything_else_is_no_pattern(other):
+    assert Pattern.parse(other) is None
+
+
+def test_every_pattern_is_written_as_it_is_read():
+    for n, m in PATTERNS:
+        assert str(Pattern.parse(f'{n}:{m}')) == f'{n}:{m}'
+
+
+@pytest.mark.parametrize('density, count', [
+    (1.0, 4), (0.75, 3), (0.5, 2), (0.25, None), (0.7, None), (0.5 + 1e-12, 2), (0.5001, None)])
+def test_groups_keep_whole_numbers(density, count):
+    assert Pattern(2, 4).count_at(density) == count
 
 
 @pytest.mark.parametrize('allocation', ['4:4', '4:2', '0:4', '8:17', '0:0'])
 def test_a_pattern_prunes_some_of_up_to_16(allocation):
-    for call in (parse, lambda bad: check_pattern(bad, (1.0, ), {})):
+    for call in (Pattern.parse, lambda bad: check_pattern(bad, (1.0, ), {})):
         with pytest.raises(ValueError, match=f"allocation='{allocation}': a pattern N:M needs 0 < N < M <= "):
             call(allocation)
 
@@ -84,7 +102,7 @@ def test_a_pattern_prunes_some_of_up_to_16(allocation):
 ])
 def test_groups_of_a_row(allocation, scores, mask, density, expected):
     found = select(row(scores), old(mask), density, allocation=allocation)
-    assert text(found) == expected == text(best_of_groups(allocation, row(scores), old(mask), density))
+    assert text(found) == expected == text(best_of_groups(Pattern.parse(allocation), row(scores), old(mask), density))
 
 
 def test_groups_of_a_convolution_run_over_inputs_at_each_output_and_position():
@@ -105,30 +123,32 @@ def test_a_transposed_convolution_is_grouped_over_dimension_1_too():
 
 
 @pytest.mark.parametrize('n, m', [(2, 4), (4, 8), (1, 2), (1, 4), (3, 8)])
-@pytest.mark.parametrize('seed', range(5))
-def test_rounds_down_to_a_pattern_are_those_of_a_stable_sort(n, m, seed):
-    rng = np.random.default_rng(seed)
-    current = {name: torch.ones(shape, dtype=torch.bool) for name, shape in SHAPES.items()}
-    for count in range(m, n - 1, -1):
-        scores = random_scores(rng)
-        found = select(scores, current, count / m, allocation=f'{n}:{m}')
-        assert is_subset(found, current)
-        assert kept(found) * m == count * sum(x.numel() for x in current.values())
-        for name, mask in found.items():
-            assert torch.equal(mask, naive(scores[name], current[name], count, m))
-        current = found
+def test_rounds_down_to_a_pattern_are_those_of_a_stable_sort(n, m):
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        current = {name: torch.ones(shape, dtype=torch.bool) for name, shape in SHAPES.items()}
+        for count in range(m, n - 1, -1):
+            case = f'seed={seed}, count={count}'
+            scores = random_scores(rng)
+            found = select(scores, current, count / m, allocation=f'{n}:{m}')
+            assert is_subset(found, current), case
+            assert kept(found) * m == count * size(current), case
+            for name, mask in found.items():
+                expected = naive(scores[name], current[name], count, m)
+                assert torch.equal(mask, expected), f'{case}, {name}'
+            current = found
 
 
-@pytest.mark.parametrize('n, m', PATTERNS)
-def test_every_pattern_keeps_n_of_m_everywhere(n, m):
-    scores = {'w': torch.randn(3, 2 * m, 2, generator=torch.Generator().manual_seed(0))}
-    found = select(scores, dense_masks(scores), n / m, allocation=f'{n}:{m}')['w']
-    assert found.reshape(3, 2, m, 2).sum(2).unique().tolist() == [n]
+def test_every_pattern_keeps_n_of_m_everywhere():
+    for n, m in PATTERNS:
+        scores = {'w': torch.randn(3, 2 * m, 2, generator=torch.Generator().manual_seed(0))}
+        found = select(scores, dense_masks(scores), n / m, allocation=f'{n}:{m}')['w']
+        assert found.reshape(3, 2, m, 2).sum(2).unique().tolist() == [n], f'{n}:{m}'
 
 
 def test_inputs_stay_as_they_were():
     scores, mask = row([1, 2, 3, 4]), old('1110')
-    best_of_groups('2:4', scores, mask, 0.5)['w'].logical_not_()
+    best_of_groups(Pattern(2, 4), scores, mask, 0.5)['w'].logical_not_()
     assert scores['w'].tolist() == [[1, 2, 3, 4]] and text(mask) == '1110'
 
 
@@ -208,19 +228,20 @@ def test_densities_off_the_pattern_are_named(allocation, densities, message):
         check_pattern(allocation, densities, {})
 
 
-@pytest.mark.parametrize('n, m', PATTERNS)
-def test_the_settings_that_the_error_gives_work(n, m):
-    with pytest.raises(ValueError) as caught:
-        check_pattern(f'{n}:{m}', (1.0, 0.987), {})
-    schedule, target = re.search(r'Set schedule=(\[.*\]) or rounds=1, target_sparsity=(.*)$',
-                                 str(caught.value)).groups()
-    scores = {'w': torch.randn(2, m, generator=torch.Generator().manual_seed(0))}
-    for densities in (explicit(ast.literal_eval(schedule)), geometric(float(target), 1)):
-        check_pattern(f'{n}:{m}', densities, {'w': (2, m)})
-        masks = dense_masks(scores)
-        for density in densities:
-            masks = select(scores, masks, density, allocation=f'{n}:{m}')
-        assert masks['w'].sum(1).tolist() == [n, n]
+def test_the_settings_that_the_error_gives_work():
+    for n, m in PATTERNS:
+        pattern = f'{n}:{m}'
+        with pytest.raises(ValueError) as caught:
+            check_pattern(pattern, (1.0, 0.987), {})
+        schedule, target = re.search(r'Set schedule=(\[.*\]) or rounds=1, target_sparsity=(.*)$',
+                                     str(caught.value)).groups()
+        scores = {'w': torch.randn(2, m, generator=torch.Generator().manual_seed(0))}
+        for densities in (explicit(ast.literal_eval(schedule)), geometric(float(target), 1)):
+            check_pattern(pattern, densities, {'w': (2, m)})
+            masks = dense_masks(scores)
+            for density in densities:
+                masks = select(scores, masks, density, allocation=pattern)
+            assert masks['w'].sum(1).tolist() == [n, n], f'{pattern}, densities={densities}'
 
 
 def test_layers_whose_inputs_make_no_groups_are_all_named_with_their_fix():

@@ -11,14 +11,16 @@ from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
-from mmlth.core import criteria, early_bird, early_bird_files, scope, selection
-from mmlth.core.early_bird import EarlyBird, PackedMasks
-from mmlth.core.masks import Masks, Weights, count_kept, dense_masks, density as density_of, kept
+from mmlth.core import criteria, mask_history, scope, selection
+from mmlth.core.early_bird import EarlyBird, settled
+from mmlth.core.mask_coding import pack_all, unpack_all
+from mmlth.core.masks import Masks, Weights, count_each, dense_masks, density as density_of, kept
+from mmlth.core.overlap import count_overlap, describe, describe_each
 from mmlth.core.ticket import load_ticket, load_weights
 from mmlth.engine.checkpoints import latest_checkpoint, steps_of
 from mmlth.engine.wrapper import unwrap
 
-_KEY = 'early_bird'  # in checkpoints: what a resumed training must know to decide alike
+_KEY = 'early_bird_history'  # in checkpoints: what a resumed training must know to decide alike
 _MASK_FILES = 25  # stored by a whole training for the comparison with its final mask
 _NEED_NO_INITIAL = ('magnitude', 'random')
 
@@ -82,7 +84,7 @@ class EarlyBirdHook(Hook):
         self.allocation, self.min_kept = allocation, min_kept
         self.seconds, self.max_iters = 0.0, 0
         self.stopped_at: int | None = None
-        self._past: dict[int, PackedMasks] = {}  # step -> mask, the last `patience` ones
+        self._past: dict[int, Masks] = {}  # step -> mask, the last `patience` ones
         self._old: Masks | None = None
         self._initial: Weights | None = None
         self._resumed_from: dict[str, Any] | None = None
@@ -134,8 +136,7 @@ class EarlyBirdHook(Hook):
         self._evaluated_at = runner.iter
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        past = {step: {name: torch.from_numpy(bits) for name, bits in packed.items()}
-                for step, packed in self._past.items()}
+        past = {step: pack_all(masks) for step, masks in self._past.items()}
         checkpoint[_KEY] = dict(density=self.density, stopped_at=self.stopped_at, past=past)
 
     def after_train(self, runner: Runner) -> None:
@@ -166,16 +167,17 @@ class EarlyBirdHook(Hook):
         if self.density > density_of(self._old):
             raise ValueError(f'early_bird: density={self.density} is above {density_of(self._old):.4g}, the '
                              'density of the masks that are trained')
-        self._alive = {name: count_kept(m) for name, m in self._old.items()}
-        early_bird_files.forget_after(self.folder, runner.iter or -1)
+        self._alive = count_each(self._old)
+        mask_history.forget_after(self.folder, runner.iter or -1)
 
     def _resume(self, runner: Runner) -> None:
         found = self._resumed_from
         if found is None or found['density'] != self.density:  # of another round: a schedule continued from w_k
             runner.logger.warning('the checkpoint holds no early-bird masks of this round: watching starts anew')
             return
-        self._past = {step: {name: bits.cpu().numpy() for name, bits in packed.items()}
-                      for step, packed in found['past'].items()}
+        if is_main_process():
+            shapes = {name: m.shape for name, m in self._old.items()}
+            self._past = {step: unpack_all(streams, shapes) for step, streams in found['past'].items()}
         if found['stopped_at'] == runner.iter:
             self.stopped_at = runner.iter
             runner.train_loop.stop_training = True
@@ -184,18 +186,18 @@ class EarlyBirdHook(Hook):
         """Compute, compare, log and remember the mask of this step; tell whether to end here."""
         start = time.perf_counter()
         masks = self._masks(runner, step)
-        packed = early_bird.pack_bits(masks)
-        previous = [dict(step=s, **early_bird.compare(packed, p, self._alive)) for s, p in self._past.items()]
-        layers = [p.pop('layers') for p in previous]
+        counts = {earlier: count_overlap(masks, past, self._alive) for earlier, past in self._past.items()}
+        previous = [dict(step=earlier, **describe(*each.values())) for earlier, each in counts.items()]
+        newest = list(counts.values())[-1:]
         stop = self._decide([p['distance'] for p in previous], step)
-        early_bird_files.append_look(self.folder, dict(
+        mask_history.append_look(self.folder, dict(
             step=step, max_iters=self.max_iters, kept=kept(masks), previous=previous,
-            layers=layers[-1] if layers else {}))
+            layers=describe_each(newest[0]) if newest else {}))
         looks = self._last // self._interval
         if stop or step in (0, self._last) or _is_one_of(step // self._interval, looks):
-            early_bird_files.save_masks(self.folder, packed, step=step, max_iters=self.max_iters,
-                                        alive=self._alive)
-        self._past[step] = packed
+            stored = mask_history.StoredMasks(step=step, max_iters=self.max_iters, alive=self._alive, masks=masks)
+            mask_history.save_masks(self.folder, stored)
+        self._past[step] = masks
         for old in list(self._past)[:-self.settings.patience]:
             del self._past[old]
         self.seconds += time.perf_counter() - start
@@ -223,7 +225,7 @@ class EarlyBirdHook(Hook):
     def _decide(self, distances: list[float], step: int) -> bool:
         if self.settings.fraction is not None:
             return step == self._last
-        return early_bird.settled(distances, self.settings.tolerance, self.settings.patience)
+        return settled(distances, self.settings.tolerance, self.settings.patience)
 
     def _report(self, runner: Runner, step: int, previous: list[dict[str, Any]], stop: bool) -> None:
         if previous:
