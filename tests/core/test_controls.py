@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import torch
+from rankings import masks, texts
 
 from mmlth.core.allocations import ALLOCATIONS
 from mmlth.core.controls import random_masks, reversed_masks, shuffled_masks
@@ -12,14 +13,6 @@ from mmlth.core.masks import count_each, count_kept, dense_masks, is_subset, kep
 from mmlth.core.selection import select
 
 DEALT = [random_masks, shuffled_masks]
-
-
-def masks(**texts):
-    return {name: torch.tensor([c == '1' for c in text]) for name, text in texts.items()}
-
-
-def texts(found):
-    return {name: ''.join('01'[int(x)] for x in m.flatten()) for name, m in found.items()}
 
 
 def large_masks():

@@ -28,8 +28,10 @@ def with_gap(gap):
     pytest.param(mask('0' * 1000), id='all pruned'),
     pytest.param(mask('0' * 999 + '1'), id='only the last'),
     pytest.param(mask('110100').reshape(1, 2, 3, 1), id='four dimensions'),
-    pytest.param(torch.tensor([[True, False, True], [True, True, False]]).t(), id='transposed view'),
-    *[pytest.param(with_gap(gap), id=f'gap of {gap}') for gap in (253, 254, 255, 256, 509, 510, 511)],
+    pytest.param(torch.tensor([[True, False, True], [True, True, False]]).t(),
+                 id='transposed view'),
+    *[pytest.param(with_gap(gap), id=f'gap of {gap}')
+      for gap in (253, 254, 255, 256, 509, 510, 511)],
 ])
 def test_packing_is_undone_by_unpacking(m, monkeypatch):
     for block in (3, 100, 1 << 20):
@@ -60,7 +62,8 @@ def test_packing_takes_about_the_entropy():
 @pytest.mark.parametrize('stream, shape, message', [
     pytest.param(b'', (4, ), 'damaged mask', id='nothing'),
     pytest.param(pack(mask('1000' * 9))[:-3], (36, ), 'damaged mask', id='cut off'),
-    pytest.param(pack(mask('0001')), (3, ), r'position 3 is outside shape \(3,\)', id='smaller shape'),
+    pytest.param(pack(mask('0001')), (3, ), r'position 3 is outside shape \(3,\)',
+                 id='smaller shape'),
     pytest.param(b'\x01garbage', (4, ), 'damaged mask', id='no stream'),
 ])
 def test_damaged_streams_are_refused(stream, shape, message):

@@ -1,4 +1,4 @@
-"""Files of an early bird: looks that a kill can't spoil, masks in one form, the final comparison."""
+"""Files of an early bird: looks that a kill can't spoil, masks, the final comparison."""
 import json
 
 import numpy as np
@@ -118,10 +118,12 @@ def spoil_stream(path):
     (lambda p: p.unlink(), masks(1, 1, 0, 0), FileNotFoundError, 'holds no masks.*early_bird=dict'),
     (damage, masks(1, 1, 0, 0), ValueError, 'masks_00000010.safetensors is truncated or damaged'),
     (spoil_stream, masks(1, 1, 0, 0), ValueError, "00000010.safetensors is .* damaged .*'w': dam"),
-    (of_format('other', '2'), masks(1, 1, 0, 0), ValueError, '00000010.safetensors is no mask file'),
+    (of_format('other', '2'), masks(1, 1, 0, 0), ValueError,
+     '00000010.safetensors is no mask file'),
     (of_format('mmlth.early_bird_masks', '1'), masks(1, 1, 0, 0), ValueError,
      '00000010.safetensors has format version 1, but 2 is read here. Delete it'),
-    (lambda p: None, masks(1, 1, 0, 0, name='v'), ValueError, "'v' is in the second masks but not")])
+    (lambda p: None, masks(1, 1, 0, 0, name='v'), ValueError,
+     "'v' is in the second masks but not")])
 def test_what_cannot_be_compared_is_named(tmp_path, spoil, final, error, message):
     fill(tmp_path, [10])
     spoil(tmp_path / 'masks_00000010.safetensors')

@@ -92,7 +92,8 @@ def test_apply_keeps_the_dtype():
 @pytest.mark.parametrize('state, message', [
     pytest.param({}, "mask for 'w', which the checkpoint lack", id='a tensor is missing'),
     pytest.param({'w': torch.zeros(2)}, r"mask of 'w' has shape \(3,\), .* has \(2,\)", id='shape'),
-    pytest.param({'w': torch.tensor([1., 0., 2.])}, "'w' are not zero in the checkpoint", id='revived'),
+    pytest.param({'w': torch.tensor([1., 0., 2.])}, "'w' are not zero in the checkpoint",
+                 id='revived'),
     pytest.param({'w': torch.tensor([1., 0., math.nan])}, "'w' are not zero", id='revived as NaN'),
 ])
 def test_state_that_does_not_belong_to_the_masks(state, message):
@@ -101,7 +102,8 @@ def test_state_that_does_not_belong_to_the_masks(state, message):
 
 
 def test_zeros_of_either_sign_and_free_tensors_pass():
-    M.check_zeros({'w': mask('100')}, {'w': torch.tensor([1., 0., -0.]), 'bias': torch.ones(1)}, 'x')
+    state = {'w': torch.tensor([1., 0., -0.]), 'bias': torch.ones(1)}
+    M.check_zeros({'w': mask('100')}, state, 'x')
 
 
 @pytest.mark.parametrize('a, b, message', [
@@ -109,12 +111,14 @@ def test_zeros_of_either_sign_and_free_tensors_pass():
     pytest.param(['w'], ['w', 'x'], "'x' is in the masks but not in the scores", id='missing'),
 ])
 def test_other_names_are_told_with_the_side_that_has_them(a, b, message):
+    a, b = (dict.fromkeys(names, mask('1')) for names in (a, b))
     with pytest.raises(ValueError, match=message):
-        M.check_same_tensors(dict.fromkeys(a, mask('1')), dict.fromkeys(b, mask('1')), 'scores', 'masks')
+        M.check_same_tensors(a, b, 'scores', 'masks')
 
 
 def test_other_shapes_are_told_with_both_shapes():
-    with pytest.raises(ValueError, match=r"'w' has shape \(2,\) in the scores but \(3,\) in the masks"):
+    message = r"'w' has shape \(2,\) in the scores but \(3,\) in the masks"
+    with pytest.raises(ValueError, match=message):
         M.check_same_tensors({'w': mask('10')}, {'w': mask('100')}, 'scores', 'masks')
 
 
@@ -125,15 +129,16 @@ def test_masks_of_other_models_are_not_compared():
 
 def test_digest_is_the_sha256_of_names_types_shapes_and_bytes_by_name():
     tensors = {'b': torch.tensor([1, 2], dtype=torch.uint8), 'a': mask('10')}
-    expected = hashlib.sha256(b'a|torch.bool|(2,)|\x01\x00' + b'b|torch.uint8|(2,)|\x01\x02').hexdigest()
-    assert M.digest(tensors) == expected
+    content = b'a|torch.bool|(2,)|\x01\x00' + b'b|torch.uint8|(2,)|\x01\x02'
+    assert M.digest(tensors) == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize('other', [
     pytest.param({'v': torch.tensor([[0., 1.]])}, id='name'),
     pytest.param({'w': torch.tensor([0., 1.])}, id='shape'),
     pytest.param({'w': torch.tensor([[0, 1]])}, id='dtype'),
-    pytest.param({'w': torch.tensor([[0., math.nextafter(1, 2)]], dtype=torch.float64)}, id='width'),
+    pytest.param({'w': torch.tensor([[0., math.nextafter(1, 2)]], dtype=torch.float64)},
+                 id='width'),
     pytest.param({'w': torch.tensor([[-0., 1.]])}, id='sign of a zero'),
     pytest.param({'w': torch.tensor([[0., 1.]]), 'x': torch.zeros(0)}, id='an empty tensor more'),
 ])

@@ -54,7 +54,8 @@ def test_explicit_takes_the_sparsities_of_the_rounds():
     pytest.param(-0.1, 4, r'target_sparsity=-0\.1', id='negative'),
     pytest.param(80, 4, r'target_sparsity=80 ', id='per cent'),
     pytest.param(math.nan, 4, r'target_sparsity=nan', id='NaN'),
-    pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1', id='less than no round'),
+    pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1',
+                 id='less than no round'),
     pytest.param(0.8, 1.5, r'rounds=1\.5', id='one and a half rounds'),
 ])
 def test_bad_targets_and_rounds(name, target, rounds, message):
