@@ -115,15 +115,15 @@ class Pattern:
                              f'{floor} that min_kept asks for: lower min_kept or set '
                              f'exclude={exclude}')
 
-    def _told(self) -> str:
-        return f'allocation={str(self)!r}'
-
     def cannot_keep(self, density: float, who: str) -> str:
         """Say that ``who`` keeps a density at which no whole number of a group is kept."""
         counts = range(self.kept, self.group + 1)
         *others, last = [f'{count}/{self.group}' for count in counts]
         return (f'{self._told()}: {who} keeps {density:.6g} of the weights, but only '
                 f'{", ".join(others)} or {last} of them can be kept')
+
+    def _told(self) -> str:
+        return f'allocation={str(self)!r}'
 
     def _plan(self) -> str:
         """Name settings that reach the pattern: in two steps where there are two, and at once."""
