@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """What watching the early-bird mask costs: seconds in the hook over seconds of training.
 
-Times whole looks of EarlyBirdHook (copy to the CPU, score, select, pack, compare with five earlier masks,
+Times whole looks of EarlyBirdHook (copy to the CPU, score, select, compare with five earlier masks,
 write) on the weights of Faster R-CNN R50-FPN, and whole training steps of the same model, one process,
 median. At the default interval a training has 50 looks, however long it is; so the share follows from
 the length of the training, and the last column is the length from which on it is below 1%.

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from mmlth.core.masks import pack, unpack
+from mmlth.core.mask_coding import pack, unpack
 from mmlth.core.ticket import Ticket, save_ticket
 
 

@@ -118,8 +118,8 @@ def test_core_works_where_the_rest_of_the_stack_is_missing():
 import sys
 sys.modules.update(dict.fromkeys(('mmengine', 'mmcv', 'mmdet', 'matplotlib')))  # None hides them
 import torch
-from mmlth.core import (controls, criteria, early_bird, files, layout, masks, patterns, ranking, records,
-                        rewind, schedules, scope, seeds, selection, ticket)
+from mmlth.core import (allocations, controls, criteria, early_bird, files, layout, mask_coding, mask_history, masks, overlap,
+                        patterns, ranking, records, rewind, schedules, scope, seeds, selection, ticket)
 print(masks.kept({'w': torch.tensor([True, False, True])}), 'mmlth.engine' in sys.modules)
 """
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,

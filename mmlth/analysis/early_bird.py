@@ -8,7 +8,7 @@ matplotlib.use('Agg')
 import matplotlib.pyplot as plt  # noqa: E402
 
 from mmlth.analysis.figures import _save  # noqa: E402
-from mmlth.core.early_bird_files import read_final  # noqa: E402
+from mmlth.core.mask_history import read_final  # noqa: E402
 
 _COLOURS = ('#1f5fa8', '#c8553d', '#3a8f5c', '#7d4fa0', '#b8860b', '#555555')
 MOST_CURVES = len(_COLOURS)

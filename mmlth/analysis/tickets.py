@@ -2,7 +2,8 @@
 from pathlib import Path
 from typing import Any
 
-from mmlth.core.masks import count_kept, digest, kept, overlap, size
+from mmlth.core.masks import count_kept, digest, kept, size
+from mmlth.core.overlap import overlap
 from mmlth.core.scope import group_of
 from mmlth.core.ticket import Ticket
 

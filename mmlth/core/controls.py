@@ -1,17 +1,17 @@
 """Controls of a ticket: masks of the same size that a winning ticket has to beat.
 
-The same masks and seed give the same control, whatever the order of the names (with the same version of
-numpy, whose generator deals). Only ties of :func:`reversed_masks` follow that order, as in any selection.
-The dense control is :func:`mmlth.core.masks.dense_masks` of the ticket's masks.
+The same masks and seed give the same control, whatever the order of the names (with the same
+version of numpy, whose generator deals). Only ties of :func:`reversed_masks` follow that order, as
+in any selection. The dense control is :func:`mmlth.core.masks.dense_masks` of the ticket's masks.
 """
 import logging
-from typing import Mapping
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from mmlth.core.masks import Masks
+from mmlth.core.masks import Masks, Tensors
 from mmlth.core.selection import select
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 CONTROLS = ('random', 'shuffle', 'reinit', 'dense', 'reverse')
 
 
-def random_masks(masks: Mapping[str, Tensor], seed: int) -> Masks:
+def random_masks(masks: Tensors, seed: int) -> Masks:
     """Deal the kept weights out anew over the whole scope, every position alike.
 
     Args:
@@ -27,8 +27,8 @@ def random_masks(masks: Mapping[str, Tensor], seed: int) -> Masks:
         seed: At least 0.
 
     Returns:
-        Masks with exactly as many kept weights in total, in the order of ``masks``. Counts of single
-        tensors follow chance; a warning names those that go empty.
+        Masks with exactly as many kept weights in total, in the order of ``masks``. Counts of
+        single tensors follow chance; a warning names those that go empty.
 
     >>> found = random_masks({'a': torch.ones(2, 2) > 0, 'b': torch.zeros(4) > 0}, seed=0)
     >>> sum(int(m.sum()) for m in found.values())
@@ -37,15 +37,16 @@ def random_masks(masks: Mapping[str, Tensor], seed: int) -> Masks:
     names = sorted(masks)
     flat = np.concatenate([_flat(masks[name]) for name in names])
     np.random.default_rng(seed).shuffle(flat)
-    parts = np.split(flat, np.cumsum([masks[name].numel() for name in names])[:-1])
-    found = dict(zip(names, parts))
+    ends = np.cumsum([masks[name].numel() for name in names])
+    parts = np.split(flat, ends[:-1])
+    found = dict(zip(names, parts, strict=True))
     empty = [name for name in masks if not found[name].any()]
     if empty:
         logger.warning('the random masks keep no weight of %s', ', '.join(empty))
-    return {name: _like(mask, found[name]) for name, mask in masks.items()}
+    return {name: _shaped(found[name], mask) for name, mask in masks.items()}
 
 
-def shuffled_masks(masks: Mapping[str, Tensor], seed: int) -> Masks:
+def shuffled_masks(masks: Tensors, seed: int) -> Masks:
     """Shuffle the positions of every tensor, which keeps exactly as many weights as before.
 
     Args:
@@ -57,28 +58,37 @@ def shuffled_masks(masks: Mapping[str, Tensor], seed: int) -> Masks:
     (torch.Size([1, 3]), 1)
     """
     generator = np.random.default_rng(seed)
-    found = {name: generator.permutation(_flat(masks[name])) for name in sorted(masks)}
-    return {name: _like(mask, found[name]) for name, mask in masks.items()}
+    found = {}
+    for name in sorted(masks):
+        flat = _flat(masks[name])
+        found[name] = generator.permutation(flat)
+    return {name: _shaped(found[name], mask) for name, mask in masks.items()}
 
 
-def reversed_masks(scores: Mapping[str, Tensor], old_masks: Mapping[str, Tensor], density: float, *,
-                   allocation: str = 'global', min_kept: int = 1) -> Masks:
+def reversed_masks(
+    scores: Tensors,
+    old_masks: Tensors,
+    density: float,
+    *,
+    allocation: str = 'global',
+    min_kept: int = 1,
+) -> Masks:
     """Keep the lowest scores, of equal ones the first, among what the parent's masks keep.
 
-    Arguments and errors are those of :func:`mmlth.core.selection.select`; so is the count. Not the complement
-    of the ticket: at density 0.8 the two share most weights.
+    Arguments and errors are those of :func:`mmlth.core.selection.select`; so is the count. Not
+    the complement of the ticket: at density 0.8 the two share most weights.
 
     >>> scores = {'w': torch.tensor([3., 1., 2., 0.])}
     >>> reversed_masks(scores, {'w': torch.tensor([True, True, True, False])}, 0.5)['w'].tolist()
     [False, True, True, False]
     """
-    return select({name: -s for name, s in scores.items()}, old_masks, density, allocation=allocation,
-                  min_kept=min_kept)
+    negated = {name: -own for name, own in scores.items()}
+    return select(negated, old_masks, density, allocation=allocation, min_kept=min_kept)
 
 
-def _flat(mask: Tensor) -> np.ndarray:
+def _flat(mask: Tensor) -> NDArray[np.bool_]:
     return mask.cpu().numpy().reshape(-1)
 
 
-def _like(mask: Tensor, flat: np.ndarray) -> Tensor:
-    return torch.from_numpy(flat).reshape(mask.shape)
+def _shaped(flat: NDArray[np.bool_], like: Tensor) -> Tensor:
+    return torch.from_numpy(flat).reshape(like.shape)

@@ -1,23 +1,25 @@
 """Scores of weights: one function each, higher = kept.
 
-A criterion is a function ``f(weights, initial, seed)`` that returns a float tensor per weight tensor, of the
-same names and shapes; scores may be negative. :func:`register` adds one under the name of the function::
+A criterion is a function ``f(weights, initial, seed)`` that returns a float tensor per weight
+tensor, of the same names and shapes; scores may be negative. :func:`register` adds one under the
+name of the function::
 
     @register
     def movement(weights, initial, seed):
         return {name: (w - initial[name]).abs() for name, w in weights.items()}
 
-In a config, ``custom_imports`` of the module that holds it and ``imp = dict(criterion='movement')`` use it.
+In a config, ``custom_imports`` of the module that holds it and ``imp = dict(criterion='movement')``
+use it.
 """
 import inspect
-from typing import Callable, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from mmlth.core.masks import Weights, check_same_tensors
+from mmlth.core.masks import Tensors, Weights, check_same_tensors
 
-Criterion = Callable[[Mapping[str, Tensor], Mapping[str, Tensor], int], Weights]
+Criterion = Callable[[Tensors, Tensors, int], Weights]
 CRITERIA: dict[str, Criterion] = {}
 
 
@@ -25,7 +27,8 @@ def register(criterion: Criterion) -> Criterion:
     """Add a criterion to :data:`CRITERIA` under the name of its function; return it unchanged.
 
     Raises:
-        ValueError: Another function has this name, or this one doesn't take (weights, initial, seed).
+        ValueError: Another function has this name, or this one doesn't take (weights, initial,
+            seed).
     """
     name = criterion.__name__
     there = CRITERIA.get(name, criterion)
@@ -35,14 +38,14 @@ def register(criterion: Criterion) -> Criterion:
     try:
         inspect.signature(criterion).bind({}, {}, 0)
     except TypeError as error:
-        raise ValueError(f'criterion {name!r}: {_origin(criterion)} must take (weights, initial, seed) '
-                         f'({error})') from error
+        raise ValueError(f'criterion {name!r}: {_origin(criterion)} must take '
+                         f'(weights, initial, seed) ({error})') from error
     CRITERIA[name] = criterion
     return criterion
 
 
 @register
-def magnitude(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor], seed: int) -> Weights:
+def magnitude(weights: Tensors, initial: Tensors, seed: int) -> Weights:
     """Score by the raw |w| in float32, not divided by anything per layer.
 
     Source: Girish et al., CVPR 2021, section 3.
@@ -50,55 +53,63 @@ def magnitude(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor], seed
     >>> magnitude({'w': torch.tensor([-2., 1.])}, {}, 0)['w'].tolist()
     [2.0, 1.0]
     """
-    return {name: w.detach().float().abs() for name, w in weights.items()}
+    return {name: _magnitude(weight)
+            for name, weight in weights.items()}
 
 
 @register
-def initial_magnitude(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor], seed: int) -> Weights:
+def initial_magnitude(weights: Tensors, initial: Tensors, seed: int) -> Weights:
     """Score by |w_k|, the weights that survivors are rewound to, whatever training made of them.
 
     Source: "large_init", Zhou et al., NeurIPS 2019, section 2.
 
-    >>> initial_magnitude({'w': torch.tensor([9., 9.])}, {'w': torch.tensor([-2., 1.])}, 0)['w'].tolist()
+    >>> trained, initial = {'w': torch.tensor([9., 9.])}, {'w': torch.tensor([-2., 1.])}
+    >>> initial_magnitude(trained, initial, 0)['w'].tolist()
     [2.0, 1.0]
     """
-    return magnitude({name: initial[name] for name in weights}, initial, seed)
+    return {name: _magnitude(initial[name]) for name in weights}
 
 
 @register
-def magnitude_increase(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor], seed: int) -> Weights:
+def magnitude_increase(weights: Tensors, initial: Tensors, seed: int) -> Weights:
     """Score by |w| - |w_k|, how much training made a weight grow; negative where it shrank.
 
-    Where training changes nothing, as in frozen tensors, all scores are 0: leave those out of the scope.
-    Source: Zhou et al., NeurIPS 2019, section 2.
+    Where training changes nothing, as in frozen tensors, all scores are 0: leave those out of the
+    scope. Source: Zhou et al., NeurIPS 2019, section 2.
 
-    >>> magnitude_increase({'w': torch.tensor([-3., 1.])}, {'w': torch.tensor([1., 2.])}, 0)['w'].tolist()
+    >>> trained, initial = {'w': torch.tensor([-3., 1.])}, {'w': torch.tensor([1., 2.])}
+    >>> magnitude_increase(trained, initial, 0)['w'].tolist()
     [2.0, -1.0]
     """
-    return {name: w.detach().float().abs() - initial[name].detach().float().abs()
-            for name, w in weights.items()}
+    return {name: _magnitude(weight) - _magnitude(initial[name])
+            for name, weight in weights.items()}
 
 
 @register
-def random(weights: Mapping[str, Tensor], initial: Mapping[str, Tensor], seed: int) -> Weights:
+def random(weights: Tensors, initial: Tensors, seed: int) -> Weights:
     """Score at random, uniform in [0, 1): the control every ticket is compared with.
 
     The same seed, names and order of names give the same scores.
     """
     generator = torch.Generator().manual_seed(seed)
-    return {name: torch.rand(weights[name].shape, generator=generator) for name in weights}
+    return {name: torch.rand(weight.shape, generator=generator)
+            for name, weight in weights.items()}
 
 
 def check_criterion(name: str) -> None:
     """Raise ValueError, with all that is allowed, unless a criterion has this name."""
-    if name not in tuple(CRITERIA):
-        raise ValueError(f'criterion={name!r}: allowed are {", ".join(CRITERIA)}, or a function of your own: '
-                         'decorate it with mmlth.core.criteria.register and name its module in '
-                         'custom_imports')
+    if name not in tuple(CRITERIA):  # a name from a config may be no string, nor hashable
+        raise ValueError(f'criterion={name!r}: allowed are {", ".join(CRITERIA)}, or a function '
+                         'of your own: decorate it with mmlth.core.criteria.register and name '
+                         'its module in custom_imports')
 
 
-def score(criterion: str, weights: Mapping[str, Tensor], initial: Mapping[str, Tensor],
-          seed: int = 0) -> Weights:
+def score(
+    criterion: str,
+    weights: Tensors,
+    initial: Tensors,
+    seed: int = 0,
+) -> Weights:
     """Score ``weights`` by the criterion of that name in :data:`CRITERIA`.
 
     Args:
@@ -111,34 +122,41 @@ def score(criterion: str, weights: Mapping[str, Tensor], initial: Mapping[str, T
         Finite float32 tensors of the names and shapes of ``weights``; they may be negative.
 
     Raises:
-        ValueError: Weights are NaN or infinite (the training diverged), ``initial`` is or doesn't fit, or
-            the criterion is unknown or returns other names, shapes, integers, NaN or infinity.
+        ValueError: Weights are NaN or infinite (the training diverged), ``initial`` is or doesn't
+            fit, or the criterion is unknown or returns other names, shapes, integers, NaN or
+            infinity.
     """
     check_criterion(criterion)
     where = f'criterion {criterion!r}'
+    _check_weights(weights, initial, where)
+    found = CRITERIA[criterion](weights, initial, seed)
+    _check_floats(found, f'scores of {where}')
+    check_same_tensors(found, weights, f'scores of {where}', 'weights')
+    scores = {name: found[name].detach().float() for name in weights}
+    _check_finite(scores, f'scores of {where}',
+                  'Every weight needs a finite score, pruned ones too')
+    return scores
+
+
+def check_finite(weights: Tensors, where: str) -> None:
+    """Raise ValueError if a weight is NaN or infinite; names the first such tensor."""
+    for name, weight in weights.items():
+        if not _is_finite(weight):
+            raise ValueError(f'{where}: {name!r} holds NaN or infinite weights, the training '
+                             'diverged. Lower the learning rate, add warm-up or clip gradients, '
+                             'then start again in a new work directory')
+
+
+def _check_weights(weights: Tensors, initial: Tensors, where: str) -> None:
     check_same_tensors(initial, weights, f'initial weights of {where}', 'weights')
     _check_floats(weights, f'{where}: weights')
     _check_floats(initial, f'{where}: initial weights')
     check_finite(weights, where)
-    _check_finite(initial, f'{where}: initial weights', 'Check the checkpoint or init_cfg they come from')
-    scores = CRITERIA[criterion](weights, initial, seed)
-    _check_floats(scores, f'scores of {where}')
-    check_same_tensors(scores, weights, f'scores of {where}', 'weights')
-    scores = {name: scores[name].detach().float() for name in weights}
-    _check_finite(scores, f'scores of {where}', 'Every weight needs a finite score, pruned ones too')
-    return scores
+    _check_finite(initial, f'{where}: initial weights',
+                  'Check the checkpoint or init_cfg they come from')
 
 
-def check_finite(weights: Mapping[str, Tensor], where: str) -> None:
-    """Raise ValueError if a weight is NaN or infinite; names the first such tensor."""
-    for name, w in weights.items():
-        if not _is_finite(w):
-            raise ValueError(f'{where}: {name!r} holds NaN or infinite weights, the training diverged. '
-                             'Lower the learning rate, add warm-up or clip gradients, then start again '
-                             'in a new work directory')
-
-
-def _check_finite(tensors: Mapping[str, Tensor], what: str, fix: str) -> None:
+def _check_finite(tensors: Tensors, what: str, fix: str) -> None:
     for name, tensor in tensors.items():
         if not _is_finite(tensor):
             raise ValueError(f'{what}: {name!r} holds NaN or infinity in float32. {fix}')
@@ -146,16 +164,24 @@ def _check_finite(tensors: Mapping[str, Tensor], what: str, fix: str) -> None:
 
 def _is_finite(tensor: Tensor) -> bool:
     # NaN and infinity show in a sum, which is many times faster; but a sum can overflow by itself.
-    return bool(torch.isfinite(tensor.sum()) or torch.isfinite(tensor).all())
+    if torch.isfinite(tensor.sum()):
+        return True
+    return bool(torch.isfinite(tensor).all())
 
 
-def _check_floats(tensors: Mapping[str, Tensor], what: str) -> None:
+def _check_floats(tensors: object, what: str) -> None:
     if not isinstance(tensors, Mapping):
-        raise ValueError(f'{what} are {type(tensors).__name__}, but must be a dict of name -> float tensor')
+        raise ValueError(f'{what} are {type(tensors).__name__}, but must be a dict of '
+                         'name -> float tensor')
     for name, tensor in tensors.items():
-        if not isinstance(tensor, Tensor) or not tensor.is_floating_point():
-            found = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
-            raise ValueError(f'{what}: {name!r} is {found}, but must be a float tensor')
+        if isinstance(tensor, Tensor) and tensor.is_floating_point():
+            continue
+        found = tensor.dtype if isinstance(tensor, Tensor) else type(tensor).__name__
+        raise ValueError(f'{what}: {name!r} is {found}, but must be a float tensor')
+
+
+def _magnitude(weight: Tensor) -> Tensor:
+    return weight.detach().float().abs()
 
 
 def _origin(criterion: Criterion) -> str:

@@ -1,5 +1,6 @@
 """Density of every round: pure functions from a target to (1.0, ..., 1 - target)."""
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 
 def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
@@ -18,8 +19,9 @@ def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
     (1.0, 0.5, 0.25)
     """
     _check(target_sparsity, rounds)
-    kept = 1 - target_sparsity
-    return (*(kept**(i / rounds) for i in range(rounds)), kept) if rounds else (1.0, )
+    last = 1 - target_sparsity
+    earlier = [last**(i / rounds) for i in range(rounds)]
+    return _ending_with(last, earlier)
 
 
 def linear(target_sparsity: float, rounds: int) -> tuple[float, ...]:
@@ -29,7 +31,9 @@ def linear(target_sparsity: float, rounds: int) -> tuple[float, ...]:
     (1.0, 0.75, 0.5, 0.25)
     """
     _check(target_sparsity, rounds)
-    return (*(1 - target_sparsity * i / rounds for i in range(rounds)), 1 - target_sparsity) if rounds else (1.0, )
+    last = 1 - target_sparsity
+    earlier = [1 - target_sparsity * i / rounds for i in range(rounds)]
+    return _ending_with(last, earlier)
 
 
 def explicit(sparsities: Sequence[float]) -> tuple[float, ...]:
@@ -41,22 +45,33 @@ def explicit(sparsities: Sequence[float]) -> tuple[float, ...]:
     Raises:
         ValueError: The list is empty, leaves (0, 1) or doesn't rise.
     """
-    values = [0.0, *sparsities]
-    if len(values) == 1 or any(not 0 < s < 1 for s in values[1:]):
-        raise ValueError(f'schedule={list(sparsities)!r}: give at least one sparsity, each in (0, 1)')
-    if any(b <= a for a, b in zip(values, values[1:])):
-        raise ValueError(f'schedule={list(sparsities)!r}: each round must be sparser than the one '
-                         'before (a pruned weight never comes back)')
-    return tuple(1 - s for s in values)
+    given = list(sparsities)
+    if not given or any(not 0 < sparsity < 1 for sparsity in given):
+        raise ValueError(f'schedule={given!r}: give at least one sparsity, each in (0, 1)')
+    if any(later <= earlier for earlier, later in pairwise(given)):
+        raise ValueError(f'schedule={given!r}: each round must be sparser than the one before '
+                         '(a pruned weight never comes back)')
+    return (1.0, *(1 - sparsity for sparsity in given))
 
 
-SCHEDULES: dict[str, Callable[[float, int], tuple[float, ...]]] = dict(
-    geometric=geometric, linear=linear)
+Schedule = Callable[[float, int], tuple[float, ...]]
+
+SCHEDULES: dict[str, Schedule] = {
+    'geometric': geometric,
+    'linear': linear,
+}
+
+
+def _ending_with(last: float, earlier: list[float]) -> tuple[float, ...]:
+    """Return all densities, the last one exact; without any pruning the dense one alone."""
+    return (*earlier, last) if earlier else (1.0, )
 
 
 def _check(target_sparsity: float, rounds: int) -> None:
     if not 0 < target_sparsity < 1:
-        raise ValueError(f'target_sparsity={target_sparsity!r} must be in (0, 1), for example 0.8')
-    if not isinstance(rounds, int) or isinstance(rounds, bool) or rounds < 0:
-        raise ValueError(f'rounds={rounds!r} must be a whole number of prunings, at least 1 (or 0 for the dense '
-                         'net alone)')
+        raise ValueError(f'target_sparsity={target_sparsity!r} must be in (0, 1), '
+                         'for example 0.8')
+    whole = isinstance(rounds, int) and not isinstance(rounds, bool)
+    if not whole or rounds < 0:
+        raise ValueError(f'rounds={rounds!r} must be a whole number of prunings, at least 1 '
+                         '(or 0 for the dense net alone)')

@@ -4,4 +4,6 @@ import numpy as np
 
 def derive_seed(*numbers: int) -> int:
     """Mix whole numbers into one seed in [0, 2**32)."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    sequence = np.random.SeedSequence(numbers)
+    seed, = sequence.generate_state(1)
+    return int(seed)

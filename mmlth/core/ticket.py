@@ -14,7 +14,8 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 from torch import Tensor
 
-from mmlth.core.masks import Masks, Weights, apply, digest, pack, shared_with, unpack
+from mmlth.core.mask_coding import pack, unpack
+from mmlth.core.masks import Masks, Weights, apply, digest, shared_with
 from mmlth.core.tensor_file import TicketError, read_header, read_tensors, write_tensors
 
 TICKET_FORMAT = 'mmlth.ticket'

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmlth.core import criteria
 from mmlth.core.checkpoints import iterations_of, load_state
-from mmlth.core.early_bird_files import write_final
+from mmlth.core.mask_history import write_final
 from mmlth.core.masks import Masks, Weights, dense_masks, digest, kept
 from mmlth.core.records import Summary
 from mmlth.core.scope import weights_of

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mmlth.core import criteria, scope, selection
 from mmlth.core.masks import Masks, count_kept, dense_masks, size
-from mmlth.core.patterns import check_pattern, parse
+from mmlth.core.patterns import Pattern, check_pattern
 from mmlth.core.roles import unknown_heads
 from mmlth.core.scope import WeightInfo
 from mmlth.core.tables import format_table
@@ -142,7 +142,7 @@ def _notes(net: Net, settings: IMPConfig, names: tuple[str, ...]) -> list[str]:
         notes.append(f'{len(standardised)} weights of the scope are standardised in every forward '
                      'pass, so that their zeros do not act as zeros; leave them out with exclude')
     transposed = chosen & set(scope.transposed_weights(net.model))
-    if transposed and parse(settings.allocation):
+    if transposed and Pattern.parse(settings.allocation):
         notes.append(f'{sorted(transposed)} belong to transposed convolutions: their groups of '
                      f'{settings.allocation} run along outputs, which is of no use to sparse '
                      'hardware; leave them out with exclude')

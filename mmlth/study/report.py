@@ -8,7 +8,7 @@ from mmlth.analysis import experiment_figures, experiments
 from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_text
 from mmlth.core.layout import Layout
-from mmlth.core.masks import overlap
+from mmlth.core.overlap import overlap
 from mmlth.core.records import Summary, load_summary, save
 from mmlth.core.ticket import load_ticket
 from mmlth.study.jobs import Job

@@ -1,12 +1,11 @@
 """The figure shows every curve with its level of chance, and refuses what isn't there."""
 import matplotlib.pyplot as plt
-import numpy as np
 import pytest
 import torch
 
 from mmlth.analysis import early_bird
 from mmlth.analysis.early_bird import final_rows, plot_final_iou
-from mmlth.core.early_bird_files import save_masks, write_final
+from mmlth.core.mask_history import StoredMasks, save_masks, write_final
 from test_figures import assert_drawn
 
 
@@ -15,7 +14,8 @@ def folder(tmp_path):
     """Looks at 0, 20 and 40 of 40 steps: with the final mask 1100 they share none, one, both."""
     (tmp_path / 'eb').mkdir()
     for step, bits in ((0, (0, 0, 1, 1)), (20, (1, 0, 1, 0)), (40, (1, 1, 0, 0))):
-        save_masks(tmp_path / 'eb', {'w': np.packbits(bits)}, step=step, max_iters=40, alive={'w': 4})
+        masks = {'w': torch.tensor(bits, dtype=torch.bool)}
+        save_masks(tmp_path / 'eb', StoredMasks(step=step, max_iters=40, alive={'w': 4}, masks=masks))
     write_final(tmp_path / 'eb', {'w': torch.tensor([True, True, False, False])})
     return tmp_path / 'eb'
 

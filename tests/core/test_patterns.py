@@ -1,180 +1,49 @@
-"""N:M patterns: exact groups along the input dimension, and plans that can't reach them."""
+"""N:M patterns: what is one, and plans that can't reach it, refused before training."""
 import ast
 import re
-import warnings
 
-import numpy as np
 import pytest
 import torch
-from torch import nn
-from torch.sparse import _semi_structured_conversions as conversions
 
-from mmlth.core.masks import count_kept, dense_masks, is_subset, kept
-from mmlth.core.patterns import MOST, best_of_groups, check_pattern, parse
+from mmlth.core.allocations import ALLOCATIONS
+from mmlth.core.masks import dense_masks
+from mmlth.core.patterns import MOST, Pattern, check_pattern
 from mmlth.core.schedules import explicit, geometric, linear
-from mmlth.core.selection import ALLOCATIONS, select
+from mmlth.core.selection import select
 
 PATTERNS = [(n, m) for m in range(2, MOST + 1) for n in range(1, m)]
-SHAPES = dict(conv=(3, 8, 3, 2), pointwise=(5, 16, 1, 1), fc=(4, 24), conv1d=(2, 8, 3),
-              conv3d=(2, 8, 1, 2, 2))
 
 
-def row(values):
-    return {'w': torch.tensor([values], dtype=torch.float32)}
+@pytest.mark.parametrize('text, kept, group', [
+    ('2:4', 2, 4), ('4:8', 4, 8), ('1:2', 1, 2), ('15:16', 15, 16), ('02:04', 2, 4)])
+def test_a_pattern_is_two_numbers(text, kept, group):
+    pattern = Pattern.parse(text)
+    assert (pattern.kept, pattern.group) == (kept, group)
+    assert pattern == Pattern(kept, group) == Pattern.parse(str(pattern))
 
 
-def old(text):
-    return {'w': torch.tensor([[c == '1' for c in text]])}
+@pytest.mark.parametrize('other', ['global', '2:4 ', '-2:4', '2:4:8', '', 24, None, ['2:4']])
+def test_anything_else_is_no_pattern(other):
+    assert Pattern.parse(other) is None
 
 
-def text(masks):
-    return ''.join('01'[int(x)] for x in masks['w'].flatten())
+def test_every_pattern_is_written_as_it_is_read():
+    for n, m in PATTERNS:
+        assert str(Pattern.parse(f'{n}:{m}')) == f'{n}:{m}'
 
 
-def random_scores(rng, shapes=SHAPES):
-    """Draw small integers of both signs, so that many tie."""
-    return {name: torch.from_numpy(rng.integers(-3, 4, shape).astype(np.float32))
-            for name, shape in shapes.items()}
-
-
-def naive(scores, mask, count, group):
-    """Rank every group by itself with a stable sort."""
-    rows = scores.movedim(1, -1).reshape(-1, group).numpy()
-    alive = mask.movedim(1, -1).reshape(-1, group).numpy()
-    order = np.argsort(np.where(alive, -rows, np.inf), axis=1, kind='stable')[:, :count]
-    found = np.zeros(rows.shape, bool)
-    np.put_along_axis(found, order, True, axis=1)
-    moved = scores.movedim(1, -1).shape
-    return torch.from_numpy(found).reshape(moved).movedim(-1, 1)
-
-
-def as_tensor_cores_read(weight):
-    """Return the (O, K) matrix of a weight that is stored channels-last."""
-    return weight.movedim(1, -1).reshape(len(weight), -1)
-
-
-@pytest.mark.parametrize('allocation, expected', [
-    ('2:4', (2, 4)), ('4:8', (4, 8)), ('1:2', (1, 2)), ('15:16', (15, 16)), ('global', None), ('2:4 ', None),
-    ('-2:4', None), ('2:4:8', None), (24, None), (None, None)])
-def test_a_pattern_is_two_numbers(allocation, expected):
-    assert parse(allocation) == expected
+@pytest.mark.parametrize('density, count', [
+    (1.0, 4), (0.75, 3), (0.5, 2), (0.25, None), (0.7, None), (0.5 + 1e-12, 2), (0.5001, None)])
+def test_groups_keep_whole_numbers(density, count):
+    assert Pattern(2, 4).count_at(density) == count
 
 
 @pytest.mark.parametrize('allocation', ['4:4', '4:2', '0:4', '8:17', '0:0'])
 def test_a_pattern_prunes_some_of_up_to_16(allocation):
-    for call in (parse, lambda bad: check_pattern(bad, (1.0, ), {})):
-        with pytest.raises(ValueError, match=f"allocation='{allocation}': a pattern N:M needs 0 < N < M <= "):
+    for call in (Pattern.parse, lambda bad: check_pattern(bad, (1.0, ), {})):
+        message = f"allocation='{allocation}': a pattern N:M needs 0 < N < M <= "
+        with pytest.raises(ValueError, match=message):
             call(allocation)
-
-
-@pytest.mark.parametrize('allocation, scores, mask, density, expected', [
-    pytest.param('2:4', [1, 2, 3, 4], '1111', 0.5, '0011', id='the best two'),
-    pytest.param('2:4', [9, 8, 7, 6, 1, 2, 3, 4], '11111111', 0.5, '11000011', id='each group by itself'),
-    pytest.param('2:4', [5, 5, 5, 5], '1111', 0.5, '1100', id='of equals the first'),
-    pytest.param('2:4', [5, 1, 5, 5], '1111', 0.5, '1010', id='ties at the threshold'),
-    pytest.param('2:4', [0., -0., 0., -0.], '1111', 0.5, '1100', id='both zeros are equal'),
-    pytest.param('2:4', [-1, -4, -2, -3], '1111', 0.5, '1010', id='negative scores'),
-    pytest.param('2:4', [9, -8, 9, -7], '0101', 0.5, '0101', id='what is dead stays dead'),
-    pytest.param('2:4', [float('nan'), 2, 3, 4], '0111', 0.5, '0011', id='the dead may be NaN'),
-    pytest.param('2:4', [1, 2, 3, 4], '1111', 0.75, '0111', id='on the way'),
-    pytest.param('2:4', [1, 2, 3, 4], '1111', 1.0, '1111', id='dense'),
-    pytest.param('1:2', [1, 2, 4, 3], '1111', 0.5, '0110', id='one of two'),
-    pytest.param('1:3', [1, 3, 2], '111', 1 / 3, '010', id='a density that binary fractions only near'),
-    pytest.param('4:8', [1, 2, 3, 4, 5, 6, 7, 8], '11111111', 0.5, '00001111', id='four of eight'),
-])
-def test_groups_of_a_row(allocation, scores, mask, density, expected):
-    found = select(row(scores), old(mask), density, allocation=allocation)
-    assert text(found) == expected == text(best_of_groups(allocation, row(scores), old(mask), density))
-
-
-def test_groups_of_a_convolution_run_over_inputs_at_each_output_and_position():
-    scores = torch.zeros(2, 4, 1, 2)
-    scores[0, :, 0, 0] = torch.tensor([4., 3., 2., 1.])
-    scores[0, :, 0, 1] = torch.tensor([1., 2., 3., 4.])
-    scores[1, :, 0, 0] = torch.tensor([4., 1., 3., 2.])
-    scores[1, :, 0, 1] = torch.tensor([1., 4., 2., 3.])
-    found = select({'w': scores}, dense_masks({'w': scores}), 0.5, allocation='2:4')['w'].int()
-    assert found[0, :, 0].T.tolist() == [[1, 1, 0, 0], [0, 0, 1, 1]]
-    assert found[1, :, 0].T.tolist() == [[1, 0, 1, 0], [0, 1, 0, 1]]
-
-
-def test_a_transposed_convolution_is_grouped_over_dimension_1_too():
-    weight = nn.ConvTranspose2d(3, 8, 2).weight.detach()  # (3, 8, 2, 2): its 3 inputs make no groups
-    found = select({'w': weight}, dense_masks({'w': weight}), 0.5, allocation='2:4')['w']
-    assert found.reshape(3, 2, 4, 2, 2).sum(2).unique().tolist() == [2]
-
-
-@pytest.mark.parametrize('n, m', [(2, 4), (4, 8), (1, 2), (1, 4), (3, 8)])
-@pytest.mark.parametrize('seed', range(5))
-def test_rounds_down_to_a_pattern_are_those_of_a_stable_sort(n, m, seed):
-    rng = np.random.default_rng(seed)
-    current = {name: torch.ones(shape, dtype=torch.bool) for name, shape in SHAPES.items()}
-    for count in range(m, n - 1, -1):
-        scores = random_scores(rng)
-        found = select(scores, current, count / m, allocation=f'{n}:{m}')
-        assert is_subset(found, current)
-        assert kept(found) * m == count * sum(x.numel() for x in current.values())
-        for name, mask in found.items():
-            assert torch.equal(mask, naive(scores[name], current[name], count, m))
-        current = found
-
-
-@pytest.mark.parametrize('n, m', PATTERNS)
-def test_every_pattern_keeps_n_of_m_everywhere(n, m):
-    scores = {'w': torch.randn(3, 2 * m, 2, generator=torch.Generator().manual_seed(0))}
-    found = select(scores, dense_masks(scores), n / m, allocation=f'{n}:{m}')['w']
-    assert found.reshape(3, 2, m, 2).sum(2).unique().tolist() == [n]
-
-
-def test_inputs_stay_as_they_were():
-    scores, mask = row([1, 2, 3, 4]), old('1110')
-    best_of_groups('2:4', scores, mask, 0.5)['w'].logical_not_()
-    assert scores['w'].tolist() == [[1, 2, 3, 4]] and text(mask) == '1110'
-
-
-# torch's own 2:4
-
-
-@pytest.mark.parametrize('n, m', [(2, 4), (4, 8), (1, 4)])
-def test_torch_sparsifies_a_linear_layer_alike(n, m):
-    with warnings.catch_warnings():
-        warnings.simplefilter('ignore')  # torch.ao is announced to move
-        from torch.ao.pruning import WeightNormSparsifier
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 32))
-    scores = {'w': model[0].weight.detach().abs().clone()}
-    sparsifier = WeightNormSparsifier(sparsity_level=1.0, sparse_block_shape=(1, m), zeros_per_block=m - n)
-    sparsifier.prepare(model, config=[dict(tensor_fqn='0.weight')])
-    sparsifier.step()
-    theirs = model[0].parametrizations.weight[0].mask.bool()
-    assert torch.equal(select(scores, dense_masks(scores), n / m, allocation=f'{n}:{m}')['w'], theirs)
-
-
-def lossless(matrix):
-    """Tell whether torch's 2:4 compression (of which this part runs on a CPU) gives back the matrix."""
-    compressed, meta = conversions.sparse_semi_structured_from_dense_cutlass(matrix.half().contiguous())
-    return torch.equal(conversions.sparse_semi_structured_to_dense_cutlass(compressed, meta), matrix.half())
-
-
-@pytest.mark.parametrize('shape', [(32, 64), (32, 64, 1, 1), (64, 32, 3, 3)])
-def test_torch_compresses_a_2_4_ticket_without_loss(shape):
-    weight = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    scores = {'w': weight.abs()}
-    halved = weight * select(scores, dense_masks(scores), 0.5, allocation='2:4')['w']
-    assert lossless(as_tensor_cores_read(halved))
-    assert not lossless(as_tensor_cores_read(weight * select(scores, dense_masks(scores), 0.5)['w']))
-
-
-def test_only_channels_last_lays_the_groups_of_a_convolution_side_by_side():
-    weight = torch.randn(32, 64, 3, 3, generator=torch.Generator().manual_seed(0))
-    scores = {'w': weight.abs()}
-    halved = weight * select(scores, dense_masks(scores), 0.5, allocation='2:4')['w']
-    stored = halved.to(memory_format=torch.channels_last)
-    assert lossless(stored.as_strided((32, 64 * 9), (64 * 9, 1)))  # in the order of its memory
-    assert not lossless(halved.reshape(32, 64 * 9))
-
-
-# what can't be: before training, with the fix
 
 
 @pytest.mark.parametrize('allocation', [*ALLOCATIONS, 'unknown'])
@@ -195,11 +64,15 @@ def test_plans_that_reach_the_pattern_pass(allocation, densities):
 
 
 @pytest.mark.parametrize('allocation, densities, message', [
-    pytest.param('2:4', geometric(0.5, 2), r'round 1 keeps 0\.707107 of the weights, but only 2/4, 3/4 or ',
+    pytest.param('2:4', geometric(0.5, 2),
+                 r'round 1 keeps 0\.707107 of the weights, but only 2/4, 3/4 or ',
                  id='geometric'),
-    pytest.param('2:4', geometric(0.8, 1), r'round 1 keeps 0\.2 of the weights', id='other sparsity'),
-    pytest.param('2:4', explicit([0.5, 0.75]), r'round 2 keeps 0\.25 of the', id='beyond the pattern'),
-    pytest.param('4:8', explicit([0.25]), r'the last round keeps 0\.75 of the weights, but the pattern keeps '
+    pytest.param('2:4', geometric(0.8, 1), r'round 1 keeps 0\.2 of the weights',
+                 id='other sparsity'),
+    pytest.param('2:4', explicit([0.5, 0.75]), r'round 2 keeps 0\.25 of the',
+                 id='beyond the pattern'),
+    pytest.param('4:8', explicit([0.25]),
+                 r'the last round keeps 0\.75 of the weights, but the pattern keeps '
                  '4/8', id='not there yet'),
     pytest.param('1:3', explicit([0.6667]), r'round 1 keeps 0\.3333 of', id='rounded'),
 ])
@@ -208,19 +81,20 @@ def test_densities_off_the_pattern_are_named(allocation, densities, message):
         check_pattern(allocation, densities, {})
 
 
-@pytest.mark.parametrize('n, m', PATTERNS)
-def test_the_settings_that_the_error_gives_work(n, m):
-    with pytest.raises(ValueError) as caught:
-        check_pattern(f'{n}:{m}', (1.0, 0.987), {})
-    schedule, target = re.search(r'Set schedule=(\[.*\]) or rounds=1, target_sparsity=(.*)$',
-                                 str(caught.value)).groups()
-    scores = {'w': torch.randn(2, m, generator=torch.Generator().manual_seed(0))}
-    for densities in (explicit(ast.literal_eval(schedule)), geometric(float(target), 1)):
-        check_pattern(f'{n}:{m}', densities, {'w': (2, m)})
-        masks = dense_masks(scores)
-        for density in densities:
-            masks = select(scores, masks, density, allocation=f'{n}:{m}')
-        assert masks['w'].sum(1).tolist() == [n, n]
+def test_the_settings_that_the_error_gives_work():
+    for n, m in PATTERNS:
+        pattern = f'{n}:{m}'
+        with pytest.raises(ValueError) as caught:
+            check_pattern(pattern, (1.0, 0.987), {})
+        schedule, target = re.search(r'Set schedule=(\[.*\]) or rounds=1, target_sparsity=(.*)$',
+                                     str(caught.value)).groups()
+        scores = {'w': torch.randn(2, m, generator=torch.Generator().manual_seed(0))}
+        for densities in (explicit(ast.literal_eval(schedule)), geometric(float(target), 1)):
+            check_pattern(pattern, densities, {'w': (2, m)})
+            masks = dense_masks(scores)
+            for density in densities:
+                masks = select(scores, masks, density, allocation=pattern)
+            assert masks['w'].sum(1).tolist() == [n, n], f'{pattern}, densities={densities}'
 
 
 def test_layers_whose_inputs_make_no_groups_are_all_named_with_their_fix():
@@ -229,58 +103,17 @@ def test_layers_whose_inputs_make_no_groups_are_all_named_with_their_fix():
     with pytest.raises(ValueError) as caught:
         check_pattern('4:8', (1.0, 0.5), shapes)
     message = str(caught.value)
-    told = 'backbone.conv1.weight (64, 3, 7, 7), head.depthwise.weight (16, 1, 3, 3), head.fc.weight (10, 12)'
+    told = ('backbone.conv1.weight (64, 3, 7, 7), head.depthwise.weight (16, 1, 3, 3), '
+            'head.fc.weight (10, 12)')
     assert f'no multiple of 8 in: {told}. Leave them out: exclude=' in message
     patterns = ast.literal_eval(message.split('exclude=')[1])
     assert patterns == ['^backbone.conv1.weight$', '^head.depthwise.weight$', '^head.fc.weight$']
-    left = {name: shape for name, shape in shapes.items() if not any(re.search(p, name) for p in patterns)}
+    left = {name: shape for name, shape in shapes.items()
+            if not any(re.search(p, name) for p in patterns)}
     assert [*left] == ['neck.conv.weight']
     check_pattern('4:8', (1.0, 0.5), left)
-
-
-def test_selection_refuses_such_a_layer_too():
-    scores = {'fine': torch.ones(2, 8), 'narrow': torch.ones(2, 6)}
-    with pytest.raises(ValueError, match=r"allocation='2:4' groups 4 weights .* in: narrow \(2, 6\)\. "):
-        select(scores, dense_masks(scores), 0.5, allocation='2:4')
 
 
 def test_a_vector_has_no_input_dimension():
     with pytest.raises(ValueError, match=r'in: bias \(8,\)'):
         check_pattern('2:4', (1.0, 0.5), {'bias': (8, )})
-
-
-@pytest.mark.parametrize('density', [0.7, 0.25, 0.5001])
-def test_selection_refuses_other_densities(density):
-    with pytest.raises(ValueError, match=f"allocation='2:4': selection keeps {density} of the weights, but"):
-        select(row([1, 2, 3, 4]), old('1111'), density, allocation='2:4', min_kept=0)
-
-
-@pytest.mark.parametrize('mask, density', [('10001111', 0.5), ('11111100', 0.75)])
-def test_a_group_that_has_fewer_left_is_an_error(mask, density):
-    with pytest.raises(ValueError, match=r"of every 4 weights of 'w' cannot be kept: .* Start from dense "):
-        select(row(range(8)), old(mask), density, allocation='2:4')
-
-
-@pytest.mark.parametrize('min_kept, enough', [(4, True), (5, False), (99, False)])
-def test_a_minimum_that_the_pattern_does_not_keep_is_an_error(min_kept, enough):
-    scores = {'wide': torch.ones(9, 32), 'small': torch.ones(2, 4)}
-    shapes = {name: s.shape for name, s in scores.items()}
-    for call in (lambda: select(scores, dense_masks(scores), 0.5, allocation='2:4', min_kept=min_kept),
-                 lambda: check_pattern('2:4', (1.0, 0.5), shapes, min_kept=min_kept)):
-        if enough:
-            call()
-            continue
-        with pytest.raises(ValueError, match=r"allocation='2:4' keeps 4 weights of 'small', fewer than the "
-                           r'\d that min_kept asks for'):
-            call()
-
-
-def test_a_minimum_above_what_is_left_asks_for_what_is_left():
-    found = select(row([1, 2, 3, 4]), old('0101'), 0.5, allocation='2:4', min_kept=3)
-    assert count_kept(found['w']) == 2
-
-
-@pytest.mark.parametrize('bad', [float('nan'), float('inf'), -float('inf')])
-def test_scores_that_are_not_finite_are_named(bad):
-    with pytest.raises(ValueError, match="scores of 'w' are NaN or infinite"):
-        select(row([1, 2, 3, bad]), old('1111'), 0.5, allocation='2:4')

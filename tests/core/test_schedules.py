@@ -1,5 +1,6 @@
 """Density of every round."""
 import math
+from itertools import pairwise, product
 
 import pytest
 
@@ -22,23 +23,23 @@ def test_densities(schedule, target, rounds, expected):
 
 def test_geometric_prunes_the_same_share_of_what_is_left():
     densities = geometric(0.8, 4)
-    shares = [b / a for a, b in zip(densities, densities[1:])]
+    shares = [b / a for a, b in pairwise(densities)]
     assert shares == pytest.approx([0.2**0.25] * 4)
 
 
 def test_linear_prunes_the_same_number():
     densities = linear(0.8, 4)
-    assert [a - b for a, b in zip(densities, densities[1:])] == pytest.approx([0.2] * 4)
+    assert [a - b for a, b in pairwise(densities)] == pytest.approx([0.2] * 4)
 
 
 @pytest.mark.parametrize('name', SCHEDULES)
-@pytest.mark.parametrize('target', [0.1, 0.3, 0.8, 0.9, 0.99])
-@pytest.mark.parametrize('rounds', [1, 2, 3, 7, 20])
-def test_every_schedule_falls_from_one_to_exactly_the_target(name, target, rounds):
-    densities = SCHEDULES[name](target, rounds)
-    assert len(densities) == rounds + 1
-    assert (densities[0], densities[-1]) == (1.0, 1 - target)
-    assert all(a > b for a, b in zip(densities, densities[1:]))
+def test_every_schedule_falls_from_one_to_exactly_the_target(name):
+    for target, rounds in product((0.1, 0.3, 0.8, 0.9, 0.99), (1, 2, 3, 7, 20)):
+        case = f'target={target}, rounds={rounds}'
+        densities = SCHEDULES[name](target, rounds)
+        assert len(densities) == rounds + 1, case
+        assert (densities[0], densities[-1]) == (1.0, 1 - target), case
+        assert all(a > b for a, b in pairwise(densities)), case
 
 
 def test_explicit_takes_the_sparsities_of_the_rounds():
@@ -53,7 +54,8 @@ def test_explicit_takes_the_sparsities_of_the_rounds():
     pytest.param(-0.1, 4, r'target_sparsity=-0\.1', id='negative'),
     pytest.param(80, 4, r'target_sparsity=80 ', id='per cent'),
     pytest.param(math.nan, 4, r'target_sparsity=nan', id='NaN'),
-    pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1', id='less than no round'),
+    pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1',
+                 id='less than no round'),
     pytest.param(0.8, 1.5, r'rounds=1\.5', id='one and a half rounds'),
 ])
 def test_bad_targets_and_rounds(name, target, rounds, message):

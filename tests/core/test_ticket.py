@@ -15,8 +15,9 @@ import torch
 from safetensors.numpy import save_file
 
 from mmlth.core import ticket as T
-from mmlth.core.masks import digest, pack
-from mmlth.core.ticket import Ticket, TicketError
+from mmlth.core.mask_coding import pack
+from mmlth.core.masks import digest
+from mmlth.core.ticket import Ticket, TicketError, load_ticket, save_ticket, save_weights
 
 MASKS = {'a.weight': torch.tensor([[True, False], [True, True]]), 'b.weight': torch.tensor([False])}
 TICKET = Ticket(masks=MASKS, rewind_file='../rewind.safetensors', rewind_digest='ab' * 32,

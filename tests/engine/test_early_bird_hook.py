@@ -3,7 +3,6 @@ import json
 import shutil
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -14,9 +13,9 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 import toys
-from mmlth.core import criteria, early_bird_files as files, selection
+from mmlth.core import criteria, mask_history as files, selection
 from mmlth.core.masks import dense_masks, digest, kept
-from mmlth.core.early_bird import compare, pack_bits
+from mmlth.core.overlap import count_overlap, describe_each, overlap
 from mmlth.core.ticket import load_weights, save_ticket, save_weights, Ticket
 from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, iterations_of
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
@@ -58,7 +57,7 @@ def prune(state, density=0.5, old=None, criterion='magnitude', initial=None):
 
 
 def stored(folder, step):
-    return files._read_masks(folder / 'eb' / f'masks_{step:08d}.safetensors')[1]
+    return files.read_masks(folder / 'eb' / f'masks_{step:08d}.safetensors').masks
 
 
 def steps(folder):
@@ -86,17 +85,17 @@ def test_every_look_is_the_mask_that_pruning_then_would_give(toy_cfg, tmp_path):
     toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_0'), weights, hook).train()
     seen = {0: load_weights(tmp_path / 'w_0'), **weights.after}
     assert steps(tmp_path) == [0, 5, 10, 12]
-    expected = {step: pack_bits(prune(seen[step])) for step in (0, 5, 10, 12)}
-    for step, packed in expected.items():
-        assert all(np.array_equal(stored(tmp_path, step)[n], packed[n]) for n in NAMES)
+    expected = {step: prune(seen[step]) for step in (0, 5, 10, 12)}
+    for step, masks in expected.items():
+        assert digest(stored(tmp_path, step)) == digest(masks)
     alive = {n: w.numel() for n, w in seen[0].items() if n in NAMES}
     last = files.read_looks(tmp_path / 'eb')[-1]
     assert last['kept'] == SIZE // 2 and last['max_iters'] == 12
     assert [p['step'] for p in last['previous']] == [5, 10]  # patience of two
     for found in last['previous']:
-        true = compare(expected[12], expected[found['step']], alive)
-        assert {k: true[k] for k in found if k != 'step'} == {k: v for k, v in found.items() if k != 'step'}
-    assert last['layers'] == compare(expected[12], expected[10], alive)['layers']
+        true = overlap(expected[12], expected[found['step']], alive)
+        assert found == dict(true, step=found['step'])
+    assert last['layers'] == describe_each(count_overlap(expected[12], expected[10], alive))
     assert hook.stopped_at is None and hook.saved_steps == 0 and hook.max_steps == 12 and hook.seconds > 0
 
 
@@ -123,19 +122,16 @@ def test_masks_of_a_ticket_bound_the_looks_and_the_first_sees_its_start(toy_cfg,
     hook = make(tmp_path, density=0.25, ticket=str(ticket), interval=6, fraction=1.0)
     model = toy_runner(toy_cfg, tmp_path / 'a', hook, train).train()
     for step, state in ((0, start), (12, model.state_dict())):
-        expected = pack_bits(prune(state, 0.25, old))
-        assert all(np.array_equal(stored(tmp_path, step)[n], expected[n]) for n in NAMES)
-    header = files._read_masks(tmp_path / 'eb' / 'masks_00000012.safetensors')[0]
-    assert header['alive'] == {n: kept({n: m}) for n, m in old.items()}
+        assert digest(stored(tmp_path, step)) == digest(prune(state, 0.25, old))
+    alive = files.read_masks(tmp_path / 'eb' / 'masks_00000012.safetensors').alive
+    assert alive == {n: kept({n: m}) for n, m in old.items()}
 
 
 def test_averaged_weights_are_ranked_where_there_are_any(toy_cfg, tmp_path):
     toy_cfg.custom_hooks = [dict(type='EMAHook', momentum=0.1)]
     model = toy_runner(toy_cfg, tmp_path / 'a', make(tmp_path, interval=6, fraction=1.0)).train()
     averaged = load_state(latest_checkpoint(tmp_path / 'a'))
-    found, expected = stored(tmp_path, 12), pack_bits(prune(averaged))
-    assert all(np.array_equal(found[n], expected[n]) for n in NAMES)
-    assert not all(np.array_equal(pack_bits(prune(model.state_dict()))[n], expected[n]) for n in NAMES)
+    assert digest(stored(tmp_path, 12)) == digest(prune(averaged)) != digest(prune(model.state_dict()))
 
 
 def test_a_criterion_is_given_w_k(toy_cfg, tmp_path):
@@ -143,9 +139,9 @@ def test_a_criterion_is_given_w_k(toy_cfg, tmp_path):
                 fraction=1.0)
     model = toy_runner(toy_cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_k', 3), hook).train()
     assert steps(tmp_path) == [4, 6, 8, 10, 12]  # none before w_k is there
-    expected = pack_bits(prune(model.state_dict(), criterion='magnitude_increase',
-                               initial={n: load_weights(tmp_path / 'w_k')[n] for n in NAMES}))
-    assert all(np.array_equal(stored(tmp_path, 12)[n], expected[n]) for n in NAMES)
+    initial = {n: load_weights(tmp_path / 'w_k')[n] for n in NAMES}
+    expected = prune(model.state_dict(), criterion='magnitude_increase', initial=initial)
+    assert digest(stored(tmp_path, 12)) == digest(expected)
 
 
 def test_scalars_go_to_the_message_hub(toy_cfg, tmp_path):
@@ -159,17 +155,17 @@ def test_scalars_go_to_the_message_hub(toy_cfg, tmp_path):
 
 
 def test_only_some_masks_are_stored(toy_cfg, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmlth.engine.hooks.early_bird_hook._MASK_FILES', 3)
+    monkeypatch.setattr('mmlth.engine.mask_watch.MASK_FILES', 3)
     toy_runner(toy_cfg, tmp_path / 'a', make(tmp_path, interval=1, fraction=1.0)).train()
-    assert [step for step, _ in files._mask_files(tmp_path / 'eb')] == [0, 4, 8, 12]
+    assert [step for step, _ in files.mask_files(tmp_path / 'eb')] == [0, 4, 8, 12]
     assert steps(tmp_path) == list(range(13))
 
 
-def test_the_past_takes_a_bit_a_weight_and_no_more_than_patience(toy_cfg, tmp_path):
+def test_the_past_holds_no_more_than_patience(toy_cfg, tmp_path):
     hook = make(tmp_path, interval=1, fraction=1.0, patience=2)
     toy_runner(toy_cfg, tmp_path / 'a', hook).train()
-    assert list(hook._past) == [11, 12]
-    assert sum(bits.nbytes for bits in hook._past[12].values()) == SIZE / 8
+    assert list(hook.watch.past) == [11, 12]
+    assert digest(hook.watch.past[12]) == digest(stored(tmp_path, 12))
 
 
 def test_looks_do_not_repeat_the_warnings_of_the_pruning(toy_cfg, tmp_path, caplog):
@@ -197,8 +193,7 @@ def test_a_fraction_ends_the_training_at_its_step(toy_cfg, tmp_path, fraction, s
     newest = latest_checkpoint(tmp_path / 'a')
     assert iterations_of(newest) == stop and digest(load_state(newest)) == digest(model.state_dict())
     assert steps(tmp_path)[-1] == stop
-    found, expected = stored(tmp_path, stop), pack_bits(prune(load_state(newest)))
-    assert all(np.array_equal(found[n], expected[n]) for n in NAMES)
+    assert digest(stored(tmp_path, stop)) == digest(prune(load_state(newest)))
 
 
 @pytest.mark.parametrize('workers, persistent', [(0, False), (1, False), (1, True)])
@@ -285,8 +280,8 @@ def finish(cfg, folder, checkpoint=None, **settings):
     runner = toy_runner(cfg, folder / 'run', StepSeedHook(), hook, **more)
     state = runner.train().state_dict()
     looks = files.read_looks(folder / 'eb')
-    masks = {step: (header, {n: b.tobytes() for n, b in packed.items()}) for step, (header, packed) in (
-        (step, files._read_masks(path)) for step, path in files._mask_files(folder / 'eb'))}
+    found = {step: files.read_masks(path) for step, path in files.mask_files(folder / 'eb')}
+    masks = {step: (x.step, x.max_iters, x.alive, digest(x.masks)) for step, x in found.items()}
     newest = latest_checkpoint(folder / 'run')
     return dict(iter=runner.iter, stopped=hook.stopped_at, saved=hook.saved_steps, looks=looks, masks=masks,
                 weights=digest(state), checkpoint=(newest.name, iterations_of(newest), digest(load_state(newest))))
@@ -351,7 +346,7 @@ def test_loading_weights_is_not_resuming(toy_cfg, tmp_path):
 
 def test_checkpoints_hold_the_masks_without_classes_of_their_own(toy_cfg, tmp_path):
     finish(toy_cfg, tmp_path, fraction=0.75, patience=2)
-    found = load_checkpoint(tmp_path / 'run' / 'epoch_1.pth')['early_bird']  # with weights_only
+    found = load_checkpoint(tmp_path / 'run' / 'epoch_1.pth')['early_bird_history']  # with weights_only
     assert list(found['past']) == [3, 4] and found['stopped_at'] is None
     assert {t.dtype for t in found['past'][4].values()} == {torch.uint8}
 

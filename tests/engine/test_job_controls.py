@@ -6,7 +6,8 @@ import torch
 
 from mmlth.analysis.report import write_report
 from mmlth.core.layout import Layout
-from mmlth.core.masks import apply, count_kept, digest, kept, overlap
+from mmlth.core.masks import apply, count_kept, digest, kept
+from mmlth.core.overlap import overlap
 from mmlth.core.ticket import load_rewind_weights, load_ticket, load_weights
 
 ALL = ['random', 'shuffle', 'reinit', 'dense', 'reverse']

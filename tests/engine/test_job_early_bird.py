@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mmlth.analysis.report import write_report
-from mmlth.core.early_bird_files import read_final, read_looks
+from mmlth.core.mask_history import read_final, read_looks
 from mmlth.core.layout import Layout
 from mmlth.core.masks import density
 from mmlth.core.ticket import load_ticket

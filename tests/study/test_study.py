@@ -12,7 +12,7 @@ import toys
 from conftest import ROOT, tool_env
 
 from mmlth.core.layout import Layout
-from mmlth.core.masks import overlap
+from mmlth.core.overlap import overlap
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
