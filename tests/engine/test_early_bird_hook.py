@@ -189,7 +189,7 @@ def test_a_fraction_ends_the_training_at_its_step(toy_cfg, tmp_path, fraction, s
     assert (runner.iter, runner.epoch) == (stop, epochs) and list(weights.after) == list(range(1, stop + 1))
     assert hook.stopped_at == (stop if stop < 12 else None) and hook.saved_steps == 12 - stop
     # What the record of a round asks for: metrics and checkpoint of the last step.
-    assert progress.steps == progress.metrics_step == stop and set(progress.metrics) == {'toy/mAP'}
+    assert progress.outcome().steps == progress.evaluated_at == stop and set(progress.metrics) == {'toy/mAP'}
     newest = latest_checkpoint(tmp_path / 'a')
     assert iterations_of(newest) == stop and digest(load_state(newest)) == digest(model.state_dict())
     assert steps(tmp_path)[-1] == stop
@@ -229,7 +229,7 @@ def test_an_iteration_based_training_ends_saved_and_evaluated(toy_cfg, tmp_path)
     progress, hook = ProgressHook(0, 1, 0, 0), make(tmp_path, interval=2, fraction=0.5)
     runner = toy_runner(cfg, tmp_path / 'a', progress, hook)
     runner.train()
-    assert runner.iter == 6 and progress.steps == progress.metrics_step == 6 and hook.stopped_at == 6
+    assert runner.iter == 6 and progress.outcome().steps == progress.evaluated_at == 6 and hook.stopped_at == 6
     newest = latest_checkpoint(tmp_path / 'a')
     assert newest.name == 'iter_6.pth' and iterations_of(newest) == 6
 
@@ -312,7 +312,7 @@ def test_killed_after_its_end_it_is_only_evaluated(toy_cfg, tmp_path, loop):
     progress, weights, hook = ProgressHook(0, 1, 0, 0), Weights(), make(tmp_path, interval=1, fraction=0.5)
     before = newest.stat().st_mtime_ns
     toy_runner(cfg, tmp_path / 'run', progress, weights, hook, resume=True, load_from=str(newest)).train()
-    assert weights.after == {} and progress.steps == progress.metrics_step == 6
+    assert weights.after == {} and progress.outcome().steps == progress.evaluated_at == 6
     assert hook.stopped_at == hook.saved_steps == 6 and newest.stat().st_mtime_ns == before
     assert steps(tmp_path) == list(range(7))
 

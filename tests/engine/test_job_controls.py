@@ -82,17 +82,17 @@ def test_the_report_shows_them(job):
 def test_a_killed_control_is_gone_on_with(toy_cfg, run_imp, tmp_path, monkeypatch):
     expected = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'a', rounds=1, controls=['random', 'shuffle'])
     from mmlth.engine import imp_runner
-    train = imp_runner.train_round
+    train = imp_runner.train
 
     def stop(cfg, progress):
         if cfg.work_dir.endswith('shuffle'):
             raise KeyboardInterrupt
         train(cfg, progress)
-    monkeypatch.setattr(imp_runner, 'train_round', stop)
+    monkeypatch.setattr(imp_runner, 'train', stop)
     with pytest.raises(KeyboardInterrupt):
         run_imp(copy.deepcopy(toy_cfg), tmp_path / 'b', rounds=1, controls=['random', 'shuffle'])
     trained = []
-    monkeypatch.setattr(imp_runner, 'train_round', lambda c, p: (trained.append(c.work_dir), train(c, p)))
+    monkeypatch.setattr(imp_runner, 'train', lambda c, p: (trained.append(c.work_dir), train(c, p)))
     found = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'b', rounds=1, controls=['random', 'shuffle'])
     assert [t.rpartition('/')[2] for t in trained] == ['round_01_shuffle']
     assert [r['digests'] for r in found.controls] == [r['digests'] for r in expected.controls]
