@@ -1,6 +1,7 @@
 """Writing scenes as COCO JSON and as Pascal VOC."""
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import cv2
@@ -9,6 +10,8 @@ import numpy as np
 from .masks import encode
 from .meta import CLASSES, KEYPOINTS, NAME, PERSON, SKELETON, SPLITS, VERSION
 from .scene import Instance
+
+Record = dict[str, Any]  # as in COCO's JSON
 
 JPEG_QUALITY = 93
 VOC = Path('VOC2007')
