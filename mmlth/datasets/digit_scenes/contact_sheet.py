@@ -1,6 +1,6 @@
 """A picture of the set as it lies on disk: scenes with their annotations, and a legend."""
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,8 +13,10 @@ from matplotlib.patches import Rectangle
 from .crops import CROPS
 from .formats import JPEGS, Record, read_coco, read_image
 from .masks import decode
-from .meta import CLASSES, METAINFO, NAME, SKELETON, SPLITS, VERSION, band_of_area
+from .meta import BANDS, CLASSES, NAME, PALETTE, SKELETON, SPLITS, VERSION, band_of_area
 from .plan import SIDES
+
+Records = Sequence[Record]
 
 CONTACT_SHEET = 'contact_sheet.png'
 _INCHES = (14.0, 8.75)
@@ -23,9 +25,9 @@ _WIDTHS = (10.3, 3.7)  # inches, of the scenes and of the legend
 _ROWS, _COLUMNS = 4, 5
 _SHOWN = dict(train=15, val=5)
 _CROPS_SHOWN = 4
-_COLOURS = [tuple(np.divide(rgb, 255)) for rgb in METAINFO['palette']]
+_COLOURS = [(r / 255, g / 255, b / 255) for r, g, b in PALETTE]
 _LEFT, _RIGHT, _ACROSS = '#3cbeff', '#ff8228', '#3cdc3c'
-_VISIBLE, _HIDDEN = 'white', '#ff3c3c'
+_HIDDEN, _VISIBLE = '#ff3c3c', 'white'
 
 
 def draw_contact_sheet(folder: str | Path) -> np.ndarray:
@@ -41,29 +43,43 @@ def draw_contact_sheet(folder: str | Path) -> np.ndarray:
     contents = {split: read_coco(folder, split) for split in SPLITS}
     figure = Figure(figsize=_INCHES, dpi=_DPI)
     canvas = FigureCanvasAgg(figure)
-    scenes, legend = figure.subfigures(1, 2, width_ratios=_WIDTHS)
+    scenes, legend = figure.subfigures(1, 2, squeeze=False, width_ratios=_WIDTHS)[0]
     _draw_scenes(scenes, folder, contents)
     _draw_legend(legend, folder, contents)
     canvas.draw()
-    rgb = np.asarray(canvas.buffer_rgba())[..., :3]
-    return np.ascontiguousarray(rgb[..., ::-1])
+    rgba = np.asarray(canvas.buffer_rgba())
+    bgr = rgba[..., 2::-1]
+    return np.ascontiguousarray(bgr)
 
 
 def _draw_scenes(figure: SubFigure, folder: Path, contents: Mapping[str, Record]) -> None:
-    margins = dict(left=0.005, right=0.995, bottom=0.005, top=0.975, wspace=0.03, hspace=0.1)
-    grid = figure.add_gridspec(_ROWS, _COLUMNS, **margins)
+    grid = figure.add_gridspec(
+        _ROWS,
+        _COLUMNS,
+        left=0.005,
+        right=0.995,
+        bottom=0.005,
+        top=0.975,
+        wspace=0.03,
+        hspace=0.1,
+    )
     place = 0
     for split, content in contents.items():
         for image in content['images'][:_SHOWN[split]]:
-            records = [r for r in content['annotations'] if r['image_id'] == image['id']]
             axes = figure.add_subplot(grid[place])
-            _draw_scene(axes, folder, split, image, records)
+            title = f'{split} {image["file_name"]}  {image["width"]}x{image["height"]}'
+            axes.set_title(title, fontsize=6.5, loc='left', pad=2)
+            picture = _read_rgb(folder / JPEGS / image['file_name'])
+            records = [r for r in content['annotations'] if r['image_id'] == image['id']]
+            _draw_scene(axes, picture, records)
             place += 1
 
 
-def _draw_scene(axes: Axes, folder: Path, split: str, image: Record,
-                records: Sequence[Record]) -> None:
-    picture = _read_rgb(folder / JPEGS / image['file_name'])
+def _read_rgb(path: Path) -> np.ndarray:
+    return read_image(path)[..., ::-1]
+
+
+def _draw_scene(axes: Axes, picture: np.ndarray, records: Records) -> None:
     axes.imshow(picture, interpolation='bicubic')
     _draw_masks(axes, records, picture.shape[:2])
     for record in records:
@@ -72,17 +88,12 @@ def _draw_scene(axes: Axes, folder: Path, split: str, image: Record,
             _draw_skeleton(axes, record['keypoints'])
     axes.set_axis_off()
     axes.set_anchor('NW')
-    axes.set_xlim(-0.5, max(SIDES) - 0.5)  # one scale for all scenes
-    axes.set_ylim(max(SIDES) - 0.5, -0.5)
-    caption = f'{split} {image["file_name"]}  {image["width"]}x{image["height"]}'
-    axes.set_title(caption, fontsize=6.5, loc='left', pad=2)
+    side = max(SIDES)  # one scale for all scenes
+    axes.set_xlim(-0.5, side - 0.5)
+    axes.set_ylim(side - 0.5, -0.5)
 
 
-def _read_rgb(path: Path) -> np.ndarray:
-    return read_image(path)[..., ::-1]
-
-
-def _draw_masks(axes: Axes, records: Sequence[Record], shape: tuple[int, int]) -> None:
+def _draw_masks(axes: Axes, records: Records, shape: tuple[int, ...]) -> None:
     tint = np.zeros((*shape, 4))
     for record in records:
         mask = decode(record['segmentation'], shape)
@@ -95,15 +106,17 @@ def _draw_box(axes: Axes, record: Record) -> None:
     x, y, width, height = record['bbox']
     colour = _colour(record)
     corner = (x - 0.5, y - 0.5)  # the centre of the first pixel is 0
-    axes.add_patch(Rectangle(corner, width, height, fill=False, color=colour, linewidth=1.1))
+    box = Rectangle(corner, width, height, fill=False, color=colour, linewidth=1.1)
+    axes.add_patch(box)
     name = CLASSES[record['category_id'] - 1]
     if record['iscrowd']:
         name += ' crowd'
     frame = dict(facecolor=colour, edgecolor='none', pad=0.7)
-    axes.text(x, max(y, 7), name, fontsize=5, color='white', va='bottom', bbox=frame)
+    base = max(y, 7)
+    axes.text(x, base, name, fontsize=5, color='white', va='bottom', bbox=frame)
 
 
-def _colour(record: Record) -> tuple[float, ...]:
+def _colour(record: Record) -> tuple[float, float, float]:
     return _COLOURS[record['category_id'] - 1]
 
 
@@ -112,8 +125,8 @@ def _draw_skeleton(axes: Axes, keypoints: Sequence[float]) -> None:
     flags = points[:, 2]
     bones = [bone for bone in SKELETON if flags[list(bone)].all()]
     ends = [points[list(bone), :2] for bone in bones]
-    sides = [_side(*bone) for bone in bones]
-    axes.add_collection(LineCollection(ends, colors=sides, linewidths=1.2))
+    colours = [_side(*bone) for bone in bones]
+    axes.add_collection(LineCollection(ends, colors=colours, linewidths=1.2))
     for flag, colour in ((1, _HIDDEN), (2, _VISIBLE)):
         x, y, _ = points[flags == flag].T
         axes.scatter(x, y, s=6, color=colour, edgecolors='black', linewidths=0.5, zorder=3)
@@ -129,17 +142,22 @@ def _side(first: int, second: int) -> str:
 def _draw_legend(figure: SubFigure, folder: Path, contents: Mapping[str, Record]) -> None:
     """Draw crops and a bar for the frequency of each category, sizes, and what marks mean."""
     figure.text(0.02, 0.96, f'{NAME} {VERSION}', fontsize=13)
-    margins = dict(left=0.02, right=0.98, bottom=0.37, top=0.91, wspace=0.42)
-    crops, bars = figure.subplots(1, 2, width_ratios=(4, 4.1), gridspec_kw=margins)
+    grid = figure.add_gridspec(1, 2, left=0.02, right=0.98, bottom=0.37, top=0.91, wspace=0.42)
+    _draw_crops(figure.add_subplot(grid[0]), folder)
     objects = {split: _objects(content) for split, content in contents.items()}
-    _draw_crops(crops, folder)
-    _draw_bars(bars, objects)
-    figure.text(0.02, 0.27, '\n'.join(_size_lines(objects)), fontsize=7, linespacing=1.5)
-    figure.legend(handles=_marks(), loc='lower left', bbox_to_anchor=(0, 0.08), fontsize=7,
-                  frameon=False)
+    _draw_bars(figure.add_subplot(grid[1]), objects)
+    sizes = '\n'.join(_size_lines(objects))
+    figure.text(0.02, 0.27, sizes, fontsize=7, linespacing=1.5)
+    figure.legend(
+        handles=_marks(),
+        loc='lower left',
+        bbox_to_anchor=(0, 0.08),
+        fontsize=7,
+        frameon=False,
+    )
 
 
-def _objects(content: Record) -> list[Record]:
+def _objects(content: Record) -> Records:
     return [record for record in content['annotations'] if not record['iscrowd']]
 
 
@@ -156,45 +174,60 @@ def _draw_crops(axes: Axes, folder: Path) -> None:
     axes.set_axis_off()
 
 
-def _draw_bars(axes: Axes, objects: Mapping[str, Sequence[Record]]) -> None:
+def _draw_bars(axes: Axes, objects: Mapping[str, Records]) -> None:
     axes.set_title('objects in train + val', fontsize=8, loc='left')
-    counts = {split: _count_categories(records) for split, records in objects.items()}
+    train = _count_categories(objects['train'])
+    val = _count_categories(objects['val'])
     rows = np.arange(len(CLASSES)) + 0.475  # the middle of the row of crops
-    bars = axes.barh(rows, counts['train'], height=0.5, color=_COLOURS)
-    labels = [f'{train} + {val}' for train, val in zip(counts['train'], counts['val'])]
+    bars = axes.barh(rows, train, height=0.5, color=_COLOURS)
+    labels = [f'{a} + {b}' for a, b in zip(train, val, strict=True)]
     axes.bar_label(bars, labels, padding=3, fontsize=7)
     axes.set_yticks(rows, CLASSES, fontsize=8)
     axes.set_ylim(len(CLASSES), 0)
-    axes.set_xlim(0, 1.9 * max(counts['train']))  # room for the numbers
+    axes.set_xlim(0, 1.9 * max(train))  # room for the numbers
     axes.tick_params(left=False, bottom=False, labelbottom=False)
     axes.spines[:].set_visible(False)
 
 
-def _count_categories(records: Sequence[Record]) -> list[int]:
+def _count_categories(records: Records) -> list[int]:
     ids = [record['category_id'] for record in records]
     return [ids.count(category) for category in range(1, len(CLASSES) + 1)]
 
 
-def _size_lines(objects: Mapping[str, Sequence[Record]]) -> list[str]:
+def _size_lines(objects: Mapping[str, Records]) -> list[str]:
     """Say for each split which share of its objects is small, medium and large by mask area."""
     lines = ['objects by mask area (small < 32x32 <= medium < 96x96 <= large):']
     for split, records in objects.items():
         bands = [band_of_area(record['area']) for record in records]
-        percent = {b: 100 * bands.count(b) / len(bands) for b in ('small', 'medium', 'large')}
-        shares = ', '.join(f'{value:.0f} % {band}' for band, value in percent.items())
-        lines.append(f'{split}: {len(bands)} objects, {shares}')
+        total = len(bands)
+        shares = [f'{100 * bands.count(band) / total:.0f} % {band}' for band in BANDS]
+        lines.append(f'{split}: {total} objects, {", ".join(shares)}')
     return lines
 
 
 def _marks() -> list[Line2D | Rectangle]:
-    grey = dict(color='grey', linewidth=1.5)
-    dot = dict(marker='o', linestyle='', markeredgecolor='black', markersize=5)
+    """Return what stands for boxes, masks, keypoints and bones in the legend."""
+    box = Rectangle((0, 0), 1, 1, fill=False, color='grey', label='box, coloured by category')
+    mask = Rectangle((0, 0), 1, 1, facecolor='lightgrey', label='mask (tint, white edge)')
     return [
-        Rectangle((0, 0), 1, 1, fill=False, label='box, in the colour of its category', **grey),
-        Rectangle((0, 0), 1, 1, facecolor='lightgrey', edgecolor='white', label='mask (tint, white edge)'),
-        Line2D([], [], color=_VISIBLE, label='keypoint, visible (v=2)', **dot),
-        Line2D([], [], color=_HIDDEN, label='keypoint, hidden (v=1); outside (v=0): none', **dot),
+        box,
+        mask,
+        _dot(_VISIBLE, 'keypoint, visible (v=2)'),
+        _dot(_HIDDEN, 'keypoint, hidden (v=1); outside (v=0): none'),
         Line2D([], [], color=_LEFT, label="bone of the person's left"),
         Line2D([], [], color=_RIGHT, label="bone of the person's right"),
         Line2D([], [], color=_ACROSS, label='bone across'),
     ]
+
+
+def _dot(colour: str, label: str) -> Line2D:
+    return Line2D(
+        [],
+        [],
+        color=colour,
+        label=label,
+        linestyle='',
+        marker='o',
+        markersize=5,
+        markeredgecolor='black',
+    )

@@ -157,7 +157,7 @@ def _distance(mask: np.ndarray) -> np.ndarray:
     inside = mask.astype(np.uint8)
     outer = cv2.distanceTransform(1 - inside, cv2.DIST_L2, 5)
     inner = cv2.distanceTransform(inside, cv2.DIST_L2, 5)
-    signed = outer - inner + inside - 0.5
+    signed: np.ndarray = outer - inner + inside - 0.5
     # The blur takes out the steps of the pixel grid, which show on large digits.
     return cv2.GaussianBlur(signed, (0, 0), 1.6)
 
