@@ -1,9 +1,10 @@
 """COCO keypoints as a data set of MMDet: what is read, what is left out, what is refused."""
 
-import json
 from pathlib import Path
 
+import coco_files
 import pytest
+from coco_files import CAT, DOG, METAINFO, NAMES, READ, annotation, instances
 from mmdet.registry import DATASETS
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import Params
@@ -12,65 +13,10 @@ from mmlth.datasets import coco_keypoints
 from mmlth.datasets.coco_keypoints import CocoKeypointDataset
 from mmlth.datasets.digit_scenes import meta
 
+load = coco_files.load
 SAMPLE = (
     Path(__file__).parents[2].parent / 'shared' / 'data' / 'coco_kpt' / 'annotations'
 )
-NAMES = ['nose', 'left', 'right']
-METAINFO = dict(
-    classes=('cat',),
-    keypoint_names=NAMES,
-    sigmas=[0.1, 0.2, 0.2],
-    flip_pairs=[(1, 2)],
-    skeleton=[(0, 1), (0, 2)],
-)
-CAT, DOG = dict(id=1, name='cat', keypoints=NAMES), dict(id=5, name='dog')
-POINTS = [1, 2, 2, 3, 4, 1, 9, 9, 0]  # two labelled
-READ = [1.5, 2.5, 2, 3.5, 4.5, 1, 0, 0, 0]
-
-
-def annotation(number, keypoints=POINTS, image=1, **changes):
-    """An annotation whose box begins at x = its number."""
-    record = dict(
-        id=number,
-        image_id=image,
-        category_id=1,
-        bbox=[number, 0, 5, 5],
-        area=25,
-        iscrowd=0,
-    )
-    if keypoints is not None:
-        record['keypoints'] = keypoints
-    return {**record, **changes}
-
-
-@pytest.fixture
-def load(tmp_path):
-    """Write a COCO file of 20 x 10 images and read it."""
-
-    def run(*annotations, categories=(CAT,), metainfo=METAINFO, images=1, **kwargs):
-        path = tmp_path / 'cats.json'
-        records = [
-            dict(id=i + 1, file_name=f'{i + 1}.jpg', width=20, height=10)
-            for i in range(images)
-        ]
-        path.write_text(
-            json.dumps(
-                dict(images=records, annotations=annotations, categories=categories)
-            )
-        )
-        return CocoKeypointDataset(
-            ann_file=str(path),
-            data_prefix=dict(img=''),
-            metainfo=metainfo,
-            pipeline=[],
-            **kwargs,
-        )
-
-    return run
-
-
-def instances(dataset):
-    return dataset.get_data_info(0)['instances']
 
 
 def labelled(ann_file):
@@ -161,75 +107,6 @@ def test_the_list_of_a_class_that_is_not_chosen_does_not_count(load):
     assert instances(dataset)[0]['keypoints'] == READ
 
 
-def test_bad_keypoints_are_refused_with_file_and_annotation(load):
-    cases = [
-        # missing
-        (None, 'None for keypoints; wanted are 9 numbers'),
-        # too few
-        (POINTS[:-1], '8 values in keypoints; wanted are 9 numbers'),
-        # too many
-        ([*POINTS, 0], '10 values in keypoints; wanted are 9'),
-        # nested
-        ([[1, 2, 2]] * 3, '3 values in keypoints; wanted are 9'),
-        # nan
-        ([float('nan'), *POINTS[1:]], r'no finite numbers: \[nan, 2'),
-        # infinite though unlabelled
-        ([*POINTS[:-2], float('inf'), 0], 'no finite numbers'),
-        # a string
-        (['1', *POINTS[1:]], r"no finite numbers: \['1'"),
-        # v = 3
-        ([*POINTS[:2], 3, *POINTS[3:]], r'visibilities \[3, 1, 0\]; allowed are 0'),
-        # v = -1
-        ([*POINTS[:2], -1, *POINTS[3:]], r'visibilities \[-1, 1, 0\]'),
-        # v is a score
-        ([*POINTS[:2], 0.5, *POINTS[3:]], r'visibilities \[0.5, 1, 0\]'),
-    ]
-    for keypoints, message in cases:
-        with pytest.raises(
-            ValueError, match=r'cats\.json: annotation 77 has .*' + message
-        ):
-            load(annotation(1), annotation(77, keypoints, bbox=[0, 0, 5, 5]))
-
-
-def test_a_category_with_other_keypoints_is_refused(load):
-    with pytest.raises(
-        ValueError,
-        match=r"cats\.json: category 'cat' has 2 keypoints, but "
-        r'metainfo.keypoint_names has 3',
-    ):
-        load(annotation(1), categories=[dict(CAT, keypoints=NAMES[:2])])
-
-
-def test_metainfo_that_does_not_fit_is_refused(load):
-    cases = [
-        # no names
-        (dict(keypoint_names=[]), r'keypoint_names=\[\]'),
-        # names are a string
-        (dict(keypoint_names='nose'), "keypoint_names='nose'"),
-        # too few sigmas
-        (dict(sigmas=[0.1, 0.2]), r'sigmas=\[0.1, 0.2\]: wanted are 3'),
-        # sigma 0
-        (dict(sigmas=[0.1, 0, 0.2]), 'sigmas=.* wanted are 3 positive'),
-        # sigma nan
-        (dict(sigmas=[0.1, float('nan'), 1]), 'sigmas=.* wanted are 3 positive'),
-        # too high
-        (dict(flip_pairs=[(1, 3)]), r'flip_pairs has \(1, 3\): wanted .* 0 to 2'),
-        # pair too low
-        (dict(flip_pairs=[(-1, 1)]), r'flip_pairs has \(-1, 1\)'),
-        # three
-        (dict(flip_pairs=[(0, 1, 2)]), r'flip_pairs has \(0, 1, 2\)'),
-        # twice
-        (dict(flip_pairs=[(0, 1), (1, 2)]), r'flip_pairs=.* has \[1\] more than once'),
-        # with itself
-        (dict(flip_pairs=[(1, 1)]), r'flip_pairs=.* has \[1\] more'),
-        # 1-based skeleton
-        (dict(skeleton=[(3, 1)]), r'skeleton has \(3, 1\): wanted are pairs'),
-    ]
-    for changes, message in cases:
-        with pytest.raises(ValueError, match=r'metainfo\.' + message):
-            load(annotation(1), metainfo={**METAINFO, **changes}, lazy_init=True)
-
-
 UNLABELLED = [5, 5, 0] * 3
 
 
@@ -263,19 +140,6 @@ def test_images_without_keypoints_are_left_out_of_training(load):
             **kwargs,
         )
         assert names(dataset) == expected
-
-
-def test_a_training_set_that_is_empty_is_refused(load):
-    with pytest.raises(
-        ValueError,
-        match=r"cats\.json: no image is left for training.*'min_size': 5.* keeps "
-        r'1 of its 2 images .* 3 \(min_keypoints\)',
-    ):
-        load(
-            annotation(1),
-            images=2,
-            filter_cfg=dict(filter_empty_gt=True, min_size=5, min_keypoints=3),
-        )
 
 
 def test_tolerances_are_those_of_pycocotools():

@@ -4,11 +4,11 @@ import io
 import json
 from collections import Counter
 from contextlib import redirect_stdout
-from xml.etree import ElementTree
 
 import cv2
 import numpy as np
 import pytest
+from digit_scenes_files import all_annotations, image_shapes, read
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval, Params
 
@@ -27,26 +27,6 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp('digit_scenes') / 'set'
     generate(path, seed=0, **SIZES, log=None)
     return path
-
-
-def read(folder, split, stem='instances'):
-    return json.loads((folder / 'annotations' / f'{stem}_{split}.json').read_text())
-
-
-def read_picture(folder, number):
-    return cv2.imread(str(folder / 'VOC2007' / 'JPEGImages' / f'{number:06d}.jpg'))
-
-
-def all_annotations(folder):
-    return [record for split in SPLITS for record in read(folder, split)['annotations']]
-
-
-def image_shapes(folder):
-    return {
-        image['id']: (image['height'], image['width'])
-        for split in SPLITS
-        for image in read(folder, split)['images']
-    }
 
 
 def test_handwriting_of_train_and_val_is_disjoint(folder):
@@ -143,112 +123,6 @@ def test_polygons_follow_the_visible_pixels_and_no_object_is_mostly_hidden():
             assert (decoded & instance.mask).sum() > 0.96 * (
                 decoded | instance.mask
             ).sum()
-
-
-def test_voc_agrees_with_coco(folder):
-    lists = {
-        path.stem: path.read_text().split()
-        for path in (folder / 'VOC2007' / 'ImageSets' / 'Main').glob('*.txt')
-    }
-    assert (
-        lists['test'] == lists['val']
-        and lists['trainval'] == lists['train'] + lists['val']
-    )
-    for split in SPLITS:
-        content = read(folder, split)
-        assert [image['file_name'][:6] for image in content['images']] == lists[split]
-        for image in content['images']:
-            expected = [
-                record
-                for record in content['annotations']
-                if record['image_id'] == image['id']
-            ]
-            compare_voc(folder, image, expected)
-
-
-def compare_voc(folder, image, expected):
-    stem = image['file_name'][:6]
-    tree = ElementTree.parse(folder / 'VOC2007' / 'Annotations' / f'{stem}.xml')
-    picture = read_picture(folder, image['id'])
-    size = [
-        int(tree.find(f'size/{side}').text) for side in ('height', 'width', 'depth')
-    ]
-    assert size == list(picture.shape) == [image['height'], image['width'], 3]
-    assert set(picture.shape[:2]) <= {160, 176, 192}
-    rows = [
-        [
-            node.find('name').text,
-            int(node.find('difficult').text),
-            int(node.find('truncated').text),
-        ]
-        + [
-            int(node.find(f'bndbox/{side}').text)
-            for side in ('xmin', 'ymin', 'xmax', 'ymax')
-        ]
-        for node in tree.iter('object')
-    ]
-    assert rows == [voc_row(record) for record in expected]
-
-
-def voc_row(record):
-    x, y, width, height = record['bbox']
-    return [
-        CLASSES[record['category_id'] - 1],
-        record['iscrowd'],
-        record['truncated'],
-        x + 1,
-        y + 1,
-        x + width,
-        y + height,
-    ]
-
-
-def test_keypoints_lie_inside_and_flags_tell_what_shows(folder):
-    shapes, flags = image_shapes(folder), Counter()
-    people = [
-        record
-        for split in SPLITS
-        for record in read(folder, split, 'person_keypoints')['annotations']
-    ]
-    assert len(people) >= 12 and {record['category_id'] for record in people} == {1}
-    for record in people:
-        points = np.array(record['keypoints'], float).reshape(17, 3)
-        height, width = shapes[record['image_id']]
-        mask = decode(record['segmentation'], (height, width))
-        assert record['num_keypoints'] == (points[:, 2] > 0).sum() >= 5
-        for x, y, flag in points:
-            flags[flag] += 1
-            assert 0 <= x <= width - 1 and 0 <= y <= height - 1
-            assert flag or x == y == 0
-            assert flag != 2 or mask[round(y), round(x)]
-    assert set(flags) == {0, 1, 2} and flags[2] > 0.7 * flags.total()
-
-
-def test_left_limbs_are_lighter_than_right_limbs(folder):
-    lighter = []
-    for record in read(folder, 'train', 'person_keypoints')['annotations']:
-        points = np.array(record['keypoints'], float).reshape(17, 3)
-        if (points[13:15, 2] == 2).all() and record['area'] > 2000:  # both knees
-            picture = read_picture(folder, record['image_id'])
-            left, right = (
-                picture[round(y), round(x)].sum() for x, y, _ in points[13:15]
-            )
-            lighter.append(left > right)
-    assert len(lighter) > 5 and np.mean(lighter) > 0.9
-
-
-def test_eyes_lie_on_the_dark_pupils(folder):
-    dark = []
-    for record in read(folder, 'train', 'person_keypoints')['annotations']:
-        if record['area'] > 4000:  # where a pupil is several pixels wide
-            picture = read_picture(folder, record['image_id'])
-            eyes = np.array(record['keypoints'], float).reshape(17, 3)[1:3]
-            dark += [
-                picture[round(y), round(x)].max() < 110
-                for x, y, flag in eyes
-                if flag == 2
-            ]
-    assert len(dark) > 8 and np.mean(dark) > 0.9
 
 
 def test_metadata_is_cocos(folder):

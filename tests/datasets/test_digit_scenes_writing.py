@@ -5,11 +5,19 @@ import json
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mmlth.datasets.digit_scenes import build, digest, generate
 
 TINY = dict(train=4, val=2, crops_per_class=1)
+
+
+@pytest.fixture(autouse=True)
+def blank_contact_sheet(monkeypatch):
+    """Drawing it takes longer than writing a tiny set; ``folder`` has a real one."""
+    blank = np.zeros((2, 2, 3), np.uint8)
+    monkeypatch.setattr(build, 'draw_contact_sheet', lambda root: blank)
 
 
 @pytest.fixture(scope='module')

@@ -91,7 +91,7 @@ def test_classes_without_images_are_refused(folder, classes, error, message):
 
 def test_missing_or_flat_folders_are_refused(folder, tmp_path):
     with pytest.raises(
-        FileNotFoundError, match='image folder .*train.* does not exist; set data_root'
+        FileNotFoundError, match=r'image folder .*train.* does not exist; set data_root'
     ):
         load(folder / 'none')
     (tmp_path / 'flat' / 'train').mkdir(parents=True)
@@ -135,6 +135,6 @@ def test_crops_of_digit_scenes_are_read_by_the_config(digit_scenes):
 def test_missing_crops_are_named_before_training(tmp_path):
     with pytest.raises(
         FileNotFoundError,
-        match='train_dataloader.*data_prefix.img_path = .*--data-root',
+        match=r'train_dataloader.*data_prefix.img_path = .*--data-root',
     ):
         check_config(set_data_root(load_config(str(CONFIG)), str(tmp_path)))
