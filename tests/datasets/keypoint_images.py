@@ -9,9 +9,8 @@ import mmlth.keypoints  # noqa: F401  registers the transforms
 
 HEIGHT, WIDTH = 8, 10
 LOAD, PACK = dict(type='LoadKeypointAnnotations'), dict(type='PackKeypointInputs')
-RESIZE = dict(
-    type='KeypointResize', scale=(20, 24)
-)  # twice as wide, three times as high
+# Twice as wide, three times as high.
+RESIZE = dict(type='KeypointResize', scale=(20, 24))
 CROP = dict(type='KeypointRandomCrop', crop_size=(6, 5), allow_negative_crop=True)
 UNLABELLED = [0, 0, 0]
 

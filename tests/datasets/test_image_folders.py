@@ -65,11 +65,8 @@ def test_chosen_classes_set_the_labels_and_other_folders_are_passed_over(folder)
         ('dog/b.png', 0),
         ('ant/d.png', 1),
     ]
-    assert load(folder).metainfo['classes'] == (
-        'ant',
-        'cat',
-        'dog',
-    )  # nothing is kept between data sets
+    # Nothing is kept between data sets.
+    assert load(folder).metainfo['classes'] == ('ant', 'cat', 'dog')
 
 
 @pytest.mark.parametrize(
@@ -104,9 +101,8 @@ def test_samples_are_packed_as_planes_with_their_label(folder):
     pipeline = [dict(type='LoadImageFromFile'), dict(type='PackClassInputs')]
     packed = load(folder, pipeline=pipeline)[3]
     assert packed['inputs'].shape == (3, 2, 3) and packed['inputs'].dtype == torch.uint8
-    assert packed['inputs'].unique().tolist() == [
-        0
-    ]  # dog/b.png was the first one written
+    # dog/b.png was the first one written.
+    assert packed['inputs'].unique().tolist() == [0]
     sample = packed['data_samples']
     assert (sample.gt_label, sample.img_shape) == (
         2,

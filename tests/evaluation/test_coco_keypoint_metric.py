@@ -45,10 +45,10 @@ def test_ap_of_one_object_is_the_share_of_thresholds_below_its_oks(write):
 def test_a_keypoint_that_is_not_labelled_does_not_count(write):
     found = detection()
     found['keypoints'][1] = [0.0, 299.0, 0.5]
-    assert (
-        measure(write(annotation()), sample(found))[KEYS[0]] == 0.4
-    )  # OKS 2 / 3: .5, .55, .6, .65
-    assert measure(write(annotation(seen=(2, 0, 1))), sample(found))[KEYS[0]] == 1
+    all_labelled = measure(write(annotation()), sample(found))
+    assert all_labelled[KEYS[0]] == 0.4  # OKS 2 / 3: .5, .55, .6, .65
+    others_labelled = measure(write(annotation(seen=(2, 0, 1))), sample(found))
+    assert others_labelled[KEYS[0]] == 1
 
 
 def test_medium_objects_are_told_from_large_ones(write):
@@ -86,6 +86,11 @@ def test_objects_without_labels_are_ignored(write):
                 measure(write(annotation(), hidden, images=2), *found)[KEYS[0]]
                 == expected
             )
+
+
+def test_hidden_keypoints_are_labelled(write):
+    only_hidden = annotation(seen=(1, 1, 1))
+    assert measure(write(only_hidden), sample(detection()))[KEYS[0]] == 1
 
 
 def test_the_count_of_the_file_wins_over_counting(write):
