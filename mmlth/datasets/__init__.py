@@ -1,1 +1,1 @@
-"""Data sets: DigitScenes, which is made without MMDet, and COCO keypoints (see ``mmlth.keypoints``)."""
+"""Data sets: DigitScenes, made without MMDet, and COCO keypoints (see ``mmlth.keypoints``)."""

@@ -1,5 +1,7 @@
 """The head of Keypoint R-CNN: RoI features -> one heatmap per keypoint."""
-from typing import Any, Sequence
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
 
 import torch
 from mmcv.cnn import ConvModule
@@ -15,7 +17,8 @@ from mmlth.models.heatmaps import decode, encode
 class KeypointRCNNHead(BaseModule):
     """Predict one heatmap per keypoint: 3x3 convs, a stride-2 deconv to K maps, bilinear x2.
 
-    Source: Mask R-CNN (He et al., ICCV 2017), section 5: RoI features of 14x14 become 56x56 positions.
+    Source: Mask R-CNN (He et al., ICCV 2017), section 5: RoI features of 14x14 become 56x56
+    positions.
 
     Args:
         num_keypoints: K.
@@ -29,28 +32,48 @@ class KeypointRCNNHead(BaseModule):
         init_cfg: Initialisation; None is He's (fan out) for all layers.
     """
 
-    def __init__(self, num_keypoints: int = 17, num_convs: int = 8, in_channels: int = 256,
-                 conv_out_channels: int = 512, labels: Sequence[int] | None = None,
-                 loss_weight: float = 1.0, conv_cfg: dict | None = None,
-                 norm_cfg: dict | None = None, init_cfg: Any = None) -> None:
-        init = dict(type='Kaiming', layer=['Conv2d', 'ConvTranspose2d'], mode='fan_out', nonlinearity='relu')
-        super().__init__(init_cfg or init)
+    def __init__(
+        self,
+        num_keypoints: int = 17,
+        num_convs: int = 8,
+        in_channels: int = 256,
+        conv_out_channels: int = 512,
+        labels: Sequence[int] | None = None,
+        loss_weight: float = 1.0,
+        conv_cfg: dict | None = None,
+        norm_cfg: dict | None = None,
+        init_cfg: Any = None,
+    ) -> None:
+        he = dict(
+            type='Kaiming',
+            layer=['Conv2d', 'ConvTranspose2d'],
+            mode='fan_out',
+            nonlinearity='relu',
+        )
+        super().__init__(init_cfg or he)
         channels = [in_channels] + num_convs * [conv_out_channels]
-        self.convs = nn.Sequential(*(
-            ConvModule(i, o, 3, padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
-            for i, o in zip(channels, channels[1:])))
-        self.score_deconv = nn.ConvTranspose2d(channels[-1], num_keypoints, 4, stride=2, padding=1)
+        settings = dict(padding=1, conv_cfg=conv_cfg, norm_cfg=norm_cfg)
+        convs = [ConvModule(i, o, 3, **settings) for i, o in pairwise(channels)]
+        self.convs = nn.Sequential(*convs)
+        self.score_deconv = nn.ConvTranspose2d(
+            channels[-1],
+            num_keypoints,
+            kernel_size=4,
+            stride=2,
+            padding=1,
+        )
         self.num_keypoints = num_keypoints
         self.labels = None if labels is None else tuple(labels)
         self.loss_weight = loss_weight
 
     def forward(self, x: Tensor) -> Tensor:
         """Map RoI features (N, C, H, W) to logits (N, K, 4H, 4W)."""
-        x = self.score_deconv(self.convs(x))
+        x = self.convs(x)
+        x = self.score_deconv(x)
         return F.interpolate(x, scale_factor=2, mode='bilinear', align_corners=False)
 
     def loss(self, logits: Tensor, keypoints: Tensor, boxes: Tensor) -> Tensor:
-        """Average the cross-entropy over the heatmap's positions of every labelled keypoint in its box.
+        """Average the cross-entropy over the positions of every labelled keypoint in its box.
 
         Args:
             logits: (N, K, S, S) float.
@@ -60,10 +83,12 @@ class KeypointRCNNHead(BaseModule):
         Returns:
             Scalar; 0 (with a gradient) where no keypoint is labelled.
         """
-        cells, valid = encode(keypoints, boxes, logits.shape[-1])
+        size = logits.shape[-1]
+        cells, valid = encode(keypoints, boxes, size)
         if not valid.any():
             return logits.sum() * 0
-        loss = F.cross_entropy(logits.flatten(2)[valid], cells[valid], reduction='sum')
+        positions = logits.flatten(2)
+        loss = F.cross_entropy(positions[valid], cells[valid], reduction='sum')
         return self.loss_weight * loss / valid.sum()
 
     def predict(self, logits: Tensor, boxes: Tensor) -> Tensor:

@@ -87,12 +87,12 @@ def test_a_killed_control_is_gone_on_with(toy_cfg, run_imp, tmp_path, monkeypatc
     def stop(cfg, progress):
         if cfg.work_dir.endswith('shuffle'):
             raise KeyboardInterrupt
-        train(cfg, progress)
+        return train(cfg, progress)
     monkeypatch.setattr(imp_runner, 'train', stop)
     with pytest.raises(KeyboardInterrupt):
         run_imp(copy.deepcopy(toy_cfg), tmp_path / 'b', rounds=1, controls=['random', 'shuffle'])
     trained = []
-    monkeypatch.setattr(imp_runner, 'train', lambda c, p: (trained.append(c.work_dir), train(c, p)))
+    monkeypatch.setattr(imp_runner, 'train', lambda c, p: trained.append(c.work_dir) or train(c, p))
     found = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'b', rounds=1, controls=['random', 'shuffle'])
     assert [t.rpartition('/')[2] for t in trained] == ['round_01_shuffle']
     assert [r['digests'] for r in found.controls] == [r['digests'] for r in expected.controls]

@@ -1,4 +1,5 @@
 """Which pixels change where keypoints and bones are drawn, and to what colour."""
+
 from types import SimpleNamespace
 
 import mmcv
@@ -15,8 +16,12 @@ from mmlth.visualization import KeypointLocalVisualizer
 from mmlth.visualization.keypoint_visualizer import LEFT, MIDDLE, RIGHT
 
 # nose, left and right ear, tail
-META = dict(classes=('cat', ), palette=[(220, 20, 60)], skeleton=[(0, 1), (0, 2), (1, 2), (1, 3)],
-            flip_pairs=[(1, 2)])
+META = dict(
+    classes=('cat',),
+    palette=[(220, 20, 60)],
+    skeleton=[(0, 1), (0, 2), (1, 2), (1, 3)],
+    flip_pairs=[(1, 2)],
+)
 NOSE, LEFT_EAR, RIGHT_EAR, TAIL = (60, 40), (100, 80), (20, 80), (100, 150)
 
 
@@ -28,8 +33,13 @@ def visualizer(meta=META, **settings):
 
 def cat(seen=(2, 2, 2, 2), **fields):
     """One animal; a keypoint is the centre of the pixel of its index."""
-    points = [(x + 0.5, y + 0.5, v) for (x, y), v in zip((NOSE, LEFT_EAR, RIGHT_EAR, TAIL), seen)]
-    return InstanceData(keypoints=torch.tensor([points]), labels=torch.tensor([0]), **fields)
+    points = [
+        (x + 0.5, y + 0.5, v)
+        for (x, y), v in zip((NOSE, LEFT_EAR, RIGHT_EAR, TAIL), seen, strict=True)
+    ]
+    return InstanceData(
+        keypoints=torch.tensor([points]), labels=torch.tensor([0]), **fields
+    )
 
 
 def image(height=180, width=160):
@@ -40,7 +50,9 @@ def image(height=180, width=160):
 
 def draw(made, instances, background=None):
     background = image() if background is None else background
-    made.add_datasample('cat', background, DetDataSample(gt_instances=instances), draw_pred=False)
+    made.add_datasample(
+        'cat', background, DetDataSample(gt_instances=instances), draw_pred=False
+    )
     return made.get_image()
 
 
@@ -51,7 +63,7 @@ def at(picture, position):
 
 def changed_near(picture, position, background, reach=4):
     x, y = position
-    window = np.s_[max(y - reach, 0):y + reach + 1, max(x - reach, 0):x + reach + 1]
+    window = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
     return bool((picture[window] != background[window]).any())
 
 
@@ -59,35 +71,58 @@ def middle(first, second):
     return (first[0] + second[0]) // 2, (first[1] + second[1]) // 2
 
 
-@pytest.mark.parametrize('position, color', [
-    pytest.param(NOSE, MIDDLE, id='nose'), pytest.param(LEFT_EAR, LEFT, id='left ear'),
-    pytest.param(RIGHT_EAR, RIGHT, id='right ear'), pytest.param(TAIL, MIDDLE, id='tail')])
-def test_colors_tell_the_sides_apart(position, color):
-    assert at(draw(visualizer(), cat()), position) == color
+def test_colors_tell_the_sides_apart():
+    cases = [
+        # nose
+        (NOSE, MIDDLE),
+        # left ear
+        (LEFT_EAR, LEFT),
+        # right ear
+        (RIGHT_EAR, RIGHT),
+        # tail
+        (TAIL, MIDDLE),
+    ]
+    for position, color in cases:
+        assert at(draw(visualizer(), cat()), position) == color
 
 
-@pytest.mark.parametrize('first, second, color', [
-    pytest.param(NOSE, LEFT_EAR, LEFT, id='left'), pytest.param(NOSE, RIGHT_EAR, RIGHT, id='right'),
-    pytest.param(LEFT_EAR, TAIL, LEFT, id='one end has a side'),
-    pytest.param(LEFT_EAR, RIGHT_EAR, MIDDLE, id='across')])
-def test_bones_have_the_color_of_their_side(first, second, color):
-    x, y = middle(first, second)
-    near = draw(visualizer(), cat())[y - 2:y + 3, x - 2:x + 3].reshape(-1, 3).astype(int)
-    distance = {c: abs(near - c).sum(1).min() for c in (LEFT, RIGHT, MIDDLE)}
-    assert distance[color] == min(distance.values()) < 150  # a thin line is blended with the image
+def test_bones_have_the_color_of_their_side():
+    cases = [
+        # left
+        (NOSE, LEFT_EAR, LEFT),
+        # right
+        (NOSE, RIGHT_EAR, RIGHT),
+        # one end has a side
+        (LEFT_EAR, TAIL, LEFT),
+        # across
+        (LEFT_EAR, RIGHT_EAR, MIDDLE),
+    ]
+    for first, second, color in cases:
+        x, y = middle(first, second)
+        near = (
+            draw(visualizer(), cat())[y - 2 : y + 3, x - 2 : x + 3]
+            .reshape(-1, 3)
+            .astype(int)
+        )
+        distance = {c: abs(near - c).sum(1).min() for c in (LEFT, RIGHT, MIDDLE)}
+        assert (
+            distance[color] == min(distance.values()) < 150
+        )  # a thin line is blended with the image
 
 
-@pytest.mark.parametrize('hidden', range(4))
-def test_a_keypoint_that_is_not_labelled_and_its_bones_are_not_drawn(hidden):
-    seen = [2, 1, 2, 1]
-    seen[hidden] = 0
-    picture = draw(visualizer(), cat(seen))
-    positions = (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)
-    drawn = [changed_near(picture, position, image()) for position in positions]
-    assert drawn == [v > 0 for v in seen]
-    for first, second in META['skeleton']:
-        between = middle(positions[first], positions[second])
-        assert changed_near(picture, between, image()) == (hidden not in (first, second))
+def test_a_keypoint_that_is_not_labelled_and_its_bones_are_not_drawn():
+    for hidden in range(4):
+        seen = [2, 1, 2, 1]
+        seen[hidden] = 0
+        picture = draw(visualizer(), cat(seen))
+        positions = (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)
+        drawn = [changed_near(picture, position, image()) for position in positions]
+        assert drawn == [v > 0 for v in seen]
+        for first, second in META['skeleton']:
+            between = middle(positions[first], positions[second])
+            assert changed_near(picture, between, image()) == (
+                hidden not in (first, second)
+            )
 
 
 def test_nothing_else_changes():
@@ -106,27 +141,38 @@ def test_a_dot_on_the_border_does_not_move_the_image():
 
 
 def test_without_a_skeleton_there_are_dots_alone():
-    picture = draw(visualizer(dict(classes=('cat', ))), cat())
-    assert {at(picture, position) for position in (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)} == {MIDDLE}
+    picture = draw(visualizer(dict(classes=('cat',))), cat())
+    assert {
+        at(picture, position) for position in (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)
+    } == {MIDDLE}
     assert not changed_near(picture, middle(LEFT_EAR, RIGHT_EAR), image())
 
 
 def test_dots_grow_with_the_image():
     def area(side):
         background = np.zeros((side, side, 3), np.uint8)
-        return (draw(visualizer(), cat((0, 0, 0, 2)), background) == MIDDLE).all(-1).sum()
+        return (
+            (draw(visualizer(), cat((0, 0, 0, 2)), background) == MIDDLE).all(-1).sum()
+        )
+
     assert area(1080) > 9 * area(180) > 0
 
 
-@pytest.mark.parametrize('instances', [
-    pytest.param(cat()[:0], id='none found'), pytest.param(cat((0, 0, 0, 0)), id='none labelled'),
-    pytest.param(InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long()), id='no keypoints')])
-def test_without_keypoints_the_picture_is_mmdets(instances):
-    np.testing.assert_array_equal(draw(visualizer(), instances), image())
+def test_without_keypoints_the_picture_is_mmdets():
+    cases = [
+        # none found
+        cat()[:0],
+        # none labelled
+        cat((0, 0, 0, 0)),
+        # no keypoints
+        InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0).long()),
+    ]
+    for instances in cases:
+        np.testing.assert_array_equal(draw(visualizer(), instances), image())
 
 
 def test_boxes_are_still_drawn():
-    box = torch.tensor([[10., 20., 120., 170.]])
+    box = torch.tensor([[10.0, 20.0, 120.0, 170.0]])
     picture = draw(visualizer(), cat(bboxes=box))
     assert changed_near(picture, (120, 100), image(), reach=1)
     assert at(picture, TAIL) == MIDDLE
@@ -139,20 +185,34 @@ def test_arrays_are_drawn_as_tensors_are():
     np.testing.assert_array_equal(draw(visualizer(), instances), expected)
 
 
-@pytest.mark.parametrize('settings, drawn', [({}, [False, False, True, True]),
-                                             (dict(kpt_thr=0.5), [False, False, False, True])])
-def test_predicted_keypoints_need_a_score(settings, drawn):
-    made = visualizer(**settings)
-    found = cat((0.0, 0.04, 0.06, 0.9), scores=torch.tensor([0.8]))
-    made.add_datasample('cat', image(), DetDataSample(pred_instances=found), draw_gt=False)
-    positions = (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)
-    assert [changed_near(made.get_image(), position, image()) for position in positions] == drawn
+def test_predicted_keypoints_need_a_score():
+    cases = [
+        ({}, [False, False, True, True]),
+        (dict(kpt_thr=0.5), [False, False, False, True]),
+    ]
+    for settings, drawn in cases:
+        made = visualizer(**settings)
+        found = cat((0.0, 0.04, 0.06, 0.9), scores=torch.tensor([0.8]))
+        made.add_datasample(
+            'cat', image(), DetDataSample(pred_instances=found), draw_gt=False
+        )
+        positions = (NOSE, LEFT_EAR, RIGHT_EAR, TAIL)
+        assert [
+            changed_near(made.get_image(), position, image()) for position in positions
+        ] == drawn
 
 
-@pytest.mark.parametrize('value', [-0.1, 1, 2])
-def test_a_threshold_that_would_hide_labelled_points_is_refused(value):
-    with pytest.raises(ValueError, match=f'kpt_thr={value}: allowed is 0 <= kpt_thr < 1'):
-        KeypointLocalVisualizer(kpt_thr=value)
+def test_a_threshold_that_would_hide_labelled_points_is_refused():
+    cases = [
+        -0.1,
+        1,
+        2,
+    ]
+    for value in cases:
+        with pytest.raises(
+            ValueError, match=f'kpt_thr={value}: allowed is 0 <= kpt_thr < 1'
+        ):
+            KeypointLocalVisualizer(kpt_thr=value)
 
 
 def test_mmdets_hook_draws_ground_truth_beside_predictions(tmp_path):
@@ -162,10 +222,17 @@ def test_mmdets_hook_draws_ground_truth_beside_predictions(tmp_path):
     hook = DetVisualizationHook(draw=True, test_out_dir='pictures')
     path = tmp_path / 'cat.png'
     mmcv.imwrite(image()[..., ::-1], str(path))
-    data = DetDataSample(gt_instances=cat((0, 0, 0, 2)), metainfo=dict(img_path=str(path)),
-                         pred_instances=cat((0.0, 0.9, 0.0, 0.0), scores=torch.tensor([0.8])))
-    hook.after_test_iter(SimpleNamespace(work_dir=str(tmp_path), timestamp='now'), 0, {}, [data])
-    picture = mmcv.imread(str(tmp_path / 'now' / 'pictures' / 'cat.png'), channel_order='rgb')
+    data = DetDataSample(
+        gt_instances=cat((0, 0, 0, 2)),
+        metainfo=dict(img_path=str(path)),
+        pred_instances=cat((0.0, 0.9, 0.0, 0.0), scores=torch.tensor([0.8])),
+    )
+    hook.after_test_iter(
+        SimpleNamespace(work_dir=str(tmp_path), timestamp='now'), 0, {}, [data]
+    )
+    picture = mmcv.imread(
+        str(tmp_path / 'now' / 'pictures' / 'cat.png'), channel_order='rgb'
+    )
     truth, found = picture[:, :160], picture[:, 160:]
     assert at(truth, TAIL) == MIDDLE and not changed_near(truth, LEFT_EAR, image())
     assert at(found, LEFT_EAR) == LEFT and not changed_near(found, TAIL, image())

@@ -8,14 +8,35 @@ scenes, written as COCO JSON, as Pascal VOC and as crops for classification::
 
 ``tools/make_digit_scenes.py`` does the same from the command line.
 """
-from .build import check_arguments, digest, generate, read_manifest
+from .build import generate
 from .contact_sheet import draw_contact_sheet
 from .digits import handwriting, handwriting_split
-from .meta import (CLASSES, FLIP_PAIRS, FREQUENCY_ORDER, KEYPOINTS, METAINFO, SIGMAS, SKELETON,
-                   VERSION)
+from .manifest import check_arguments, digest, read_manifest
+from .meta import (
+    CLASSES,
+    FLIP_PAIRS,
+    FREQUENCY_ORDER,
+    KEYPOINTS,
+    METAINFO,
+    SIGMAS,
+    SKELETON,
+    VERSION,
+)
 
 __all__ = [
-    'CLASSES', 'FLIP_PAIRS', 'FREQUENCY_ORDER', 'KEYPOINTS', 'METAINFO', 'SIGMAS', 'SKELETON',
-    'VERSION', 'check_arguments', 'digest', 'draw_contact_sheet', 'generate', 'handwriting',
-    'handwriting_split', 'read_manifest'
+    'CLASSES',
+    'FLIP_PAIRS',
+    'FREQUENCY_ORDER',
+    'KEYPOINTS',
+    'METAINFO',
+    'SIGMAS',
+    'SKELETON',
+    'VERSION',
+    'check_arguments',
+    'digest',
+    'draw_contact_sheet',
+    'generate',
+    'handwriting',
+    'handwriting_split',
+    'read_manifest',
 ]

@@ -4,6 +4,7 @@ Categories come from a low-discrepancy sequence over the image index: every run 
 holds each category in proportion to its weight, so that even the rarest one is present in a
 validation set of 200 images, while an image still depends on nothing but its own index.
 """
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,58 +39,82 @@ class Plan:
 
     width: int
     height: int
-    items: tuple
+    items: tuple[Item, ...]
 
 
 def digit_weights() -> np.ndarray:
-    """Probability of each digit 0..9, float64 (10,); the first is 20 times the last in rank."""
-    rank = np.linspace(0.0, 1.0, len(FREQUENCY_ORDER))
+    """Return the odds of each digit 0..9, float64 (10,); first to last in rank is 20 to 1."""
+    count = len(FREQUENCY_ORDER)
+    rank = np.linspace(0.0, 1.0, count)
     by_rank = np.exp(-np.log(HEAD_TO_TAIL) * rank ** _TAIL_SHAPE)
-    weights = np.empty(len(FREQUENCY_ORDER))
+    weights = np.empty(count)
     weights[list(FREQUENCY_ORDER)] = by_rank / by_rank.sum()
     return weights
 
 
-def generators(seed, split, index):
-    """Two independent generators for image ``index`` of ``split``: one to plan, one to draw."""
+def generators(
+    seed: int,
+    split: str,
+    index: int,
+) -> tuple[np.random.Generator, np.random.Generator]:
+    """Return independent generators for image ``index`` of ``split``: to plan and to draw."""
     root = np.random.SeedSequence([seed, SPLITS.index(split), index])
-    return tuple(np.random.default_rng(child) for child in root.spawn(2))
+    to_plan, to_draw = root.spawn(2)
+    return np.random.default_rng(to_plan), np.random.default_rng(to_draw)
 
 
 def plan_scene(seed: int, split: str, index: int, rng: np.random.Generator) -> Plan:
-    """The :class:`Plan` of one image; ``rng`` is the first of :func:`generators`."""
-    width, height = (int(side) for side in rng.choice(SIDES, 2))
+    """Plan one image; ``rng`` is the first of :func:`generators`."""
+    width, height = rng.choice(SIDES, 2).tolist()
     points = _sequence(seed, split, index)
     count = int(rng.choice(DIGIT_COUNTS))
-    digits = np.searchsorted(np.cumsum(digit_weights())[:-1], points[:count], side='right')
-    categories = [category_of_digit(int(digit)) for digit in digits]
-    categories += [PERSON] * int(rng.choice(list(PEOPLE_COUNTS), p=list(PEOPLE_COUNTS.values())))
-    items = [Item(*pair) for pair in zip(categories, _bands(categories, rng))]
+    digits = _categories_of_digits(points[:count])
+    people = _people(rng)
+    categories = digits + people
+    bands = _bands(categories, rng)
+    items = [Item(*pair) for pair in zip(categories, bands, strict=True)]
     if points[-1] < CROWD_SHARE:
-        items.append(Item(int(rng.choice(categories[:count])), 'small', crowd=True))
+        kind = int(rng.choice(digits))
+        items.append(Item(kind, 'small', crowd=True))
     if Item(PERSON, 'large') in items:
         height = max(SIDES)  # nothing less can hold one
     return Plan(width, height, tuple(items))
 
 
-def _bands(categories, rng):
-    """A size band for each category; at most one large object, else it would hide the others."""
-    bands = ['small' if rng.random() < _small_share(category) else 'medium'
-             for category in categories]
+def _categories_of_digits(points: np.ndarray) -> list[int]:
+    bounds = np.cumsum(digit_weights())[:-1]
+    digits = np.searchsorted(bounds, points, side='right')
+    return [category_of_digit(digit) for digit in digits.tolist()]
+
+
+def _people(rng: np.random.Generator) -> list[int]:
+    odds = list(PEOPLE_COUNTS.values())
+    count = int(rng.choice(list(PEOPLE_COUNTS), p=odds))
+    return [PERSON] * count
+
+
+def _bands(categories: Sequence[int], rng: np.random.Generator) -> list[str]:
+    """Choose a size band for each category; at most one is large, else it would hide others."""
+    bands = []
+    for category in categories:
+        small = rng.random() < _small_share(category)
+        bands.append('small' if small else 'medium')
     if rng.random() < LARGE_SHARE:
         odds = np.array([_LARGE_ODDS.get(category, 1.0) for category in categories])
-        bands[int(rng.choice(len(categories), p=odds / odds.sum()))] = 'large'
+        chosen = rng.choice(len(categories), p=odds / odds.sum())
+        bands[int(chosen)] = 'large'
     return bands
 
 
-def _small_share(category):
+def _small_share(category: int) -> float:
     return SMALL_PEOPLE_SHARE if category == PERSON else SMALL_SHARE
 
 
-def _sequence(seed, split, index):
-    """Point ``index`` of a shifted additive-recurrence (R_d) sequence, float64 (slots,) in 0..1."""
-    shift = np.random.default_rng(
-        np.random.SeedSequence([seed, SPLITS.index(split)], spawn_key=(2,))).random(_SLOTS)
+def _sequence(seed: int, split: str, index: int) -> np.ndarray:
+    """Return point ``index`` of a shifted additive recurrence (R_d), float64 (slots,) in 0..1."""
+    key = [seed, SPLITS.index(split)]
+    stream = np.random.SeedSequence(key, spawn_key=(2,))
+    shift = np.random.default_rng(stream).random(_SLOTS)
     root = 2.0
     for _ in range(32):  # the root of x^(slots + 1) = x + 1 gives the best-spread steps
         root = (1.0 + root) ** (1.0 / (_SLOTS + 1))

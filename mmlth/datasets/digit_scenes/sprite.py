@@ -1,9 +1,16 @@
 """A drawn object before it is pasted: colours, soft outline, keypoints."""
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import cv2
 import numpy as np
+
+Window = tuple[slice, slice]
+
+_SOLID = 0.5  # alpha from which a pixel belongs to the object
+_DARK_BELOW = 118.0  # mean of the surrounding's channels
+_LIGHT_RIM, _DARK_RIM = 240.0, 28.0
+_DIMMED = 0.62
 
 
 @dataclass
@@ -20,26 +27,33 @@ class Sprite:
     colour: np.ndarray
     ink: np.ndarray
     alpha: np.ndarray
-    keypoints: Optional[np.ndarray] = None
-    handwriting: tuple = ()
+    keypoints: np.ndarray | None = None
+    handwriting: tuple[int, ...] = ()
     dim: bool = False
 
     @property
-    def mask(self):
-        """bool (h, w): the pixels that belong to the object."""
-        return self.alpha >= 0.5
+    def mask(self) -> np.ndarray:
+        """Return bool (h, w): the pixels that belong to the object."""
+        return self.alpha >= _SOLID
 
 
-def window(canvas_shape, sprite_shape, x, y):
-    """Slices (of the canvas, of the sprite) where a sprite with corner (x, y) meets the canvas."""
-    top, left = max(y, 0), max(x, 0)
+def window(
+    canvas_shape: Sequence[int],
+    sprite_shape: Sequence[int],
+    x: int,
+    y: int,
+) -> tuple[Window, Window]:
+    """Return slices (of canvas, of sprite) where a sprite with corner (x, y) meets the canvas."""
+    top = max(y, 0)
+    left = max(x, 0)
     bottom = min(y + sprite_shape[0], canvas_shape[0])
     right = min(x + sprite_shape[1], canvas_shape[1])
-    return ((slice(top, bottom), slice(left, right)),
-            (slice(top - y, bottom - y), slice(left - x, right - x)))
+    of_canvas = slice(top, bottom), slice(left, right)
+    of_sprite = slice(top - y, bottom - y), slice(left - x, right - x)
+    return of_canvas, of_sprite
 
 
-def paste(image, sprite, x, y):
+def paste(image: np.ndarray, sprite: Sprite, x: int, y: int) -> None:
     """Blend ``sprite`` into ``image`` (float32 (H, W, 3), in place) with its corner at (x, y).
 
     The rim is light on a dark surrounding and dark on a light one, so that every object has an
@@ -47,22 +61,30 @@ def paste(image, sprite, x, y):
     """
     canvas, part = window(image.shape, sprite.alpha.shape, x, y)
     under = image[canvas]
-    alpha, ink = sprite.alpha[part][..., None], sprite.ink[part][..., None]
-    light_rim = float((under * alpha).sum()) < 118.0 * 3 * float(alpha.sum())
-    paint = sprite.colour[part] * (0.62 if light_rim and sprite.dim else 1.0)
-    top = ink * paint + (1.0 - ink) * (240.0 if light_rim else 28.0)
+    alpha = sprite.alpha[part][..., None]
+    ink = sprite.ink[part][..., None]
+    brightness = float((under * alpha).sum())
+    light_rim = brightness < _DARK_BELOW * 3 * float(alpha.sum())
+    rim = _LIGHT_RIM if light_rim else _DARK_RIM
+    strength = _DIMMED if light_rim and sprite.dim else 1.0
+    paint = sprite.colour[part] * strength
+    top = ink * paint + (1.0 - ink) * rim
     image[canvas] = under + alpha * (top - under)
 
 
-def hsv(hue, saturation, value):
-    """BGR floats in 0..255 of a hue in degrees and saturation and value in 0..1."""
+def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
+    """Return BGR floats in 0..255 of a hue in degrees, saturation and value in 0..1."""
     pixel = np.array([[[hue % 360.0, saturation, value]]], np.float32)
-    return cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)[0, 0] * 255.0
+    bgr = cv2.cvtColor(pixel, cv2.COLOR_HSV2BGR)
+    return bgr[0, 0] * 255.0
 
 
-def shade(rng, shape, strength):
-    """float32 ``shape``: a random linear light gradient around 1, plus and minus ``strength``."""
+def shade(rng: np.random.Generator, shape: Sequence[int], strength: float) -> np.ndarray:
+    """Return float32 ``shape``: a random linear gradient of light, 1 +- ``strength``."""
+    height, width = shape
     angle = rng.uniform(0, 2 * np.pi)
-    y = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None] * np.float32(np.sin(angle))
-    x = np.linspace(-1, 1, shape[1], dtype=np.float32)[None, :] * np.float32(np.cos(angle))
+    down = np.linspace(-1, 1, height, dtype=np.float32)
+    right = np.linspace(-1, 1, width, dtype=np.float32)
+    y = down[:, None] * np.float32(np.sin(angle))
+    x = right[None, :] * np.float32(np.cos(angle))
     return 1.0 + strength * (x + y) / 1.42
