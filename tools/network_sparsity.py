@@ -4,6 +4,7 @@
 Without a config: the paper's models, beside the figures that it printed. Needs neither data nor
 network.
 """
+
 import argparse
 import functools
 import sys

@@ -1,4 +1,5 @@
 """Means over seeds, with their 95% confidence intervals."""
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

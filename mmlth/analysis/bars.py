@@ -1,4 +1,5 @@
 """Panels of bars: a value for each label."""
+
 import math
 from collections.abc import Iterable, Sequence
 

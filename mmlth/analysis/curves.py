@@ -1,4 +1,5 @@
 """Panels of curves: values against x, with intervals, controls and dense nets."""
+
 import math
 from collections.abc import Iterable, Sequence
 

@@ -1,4 +1,5 @@
 """Early-bird masks as a figure and a table: how near a step's mask is to the final one."""
+
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypedDict

@@ -1,4 +1,5 @@
 """Figures of an experiment, with the paper's numbers beside them."""
+
 import itertools
 import math
 from collections.abc import Callable, Sequence

@@ -1,4 +1,5 @@
 """The legend under an experiment's figure."""
+
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure

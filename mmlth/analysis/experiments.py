@@ -1,4 +1,5 @@
 """Experiments of a study: finished trainings -> CSV, and means over seeds as Markdown."""
+
 import csv
 import io
 import math

@@ -1,4 +1,5 @@
 """Figures of a summary: metric against sparsity, density per layer."""
+
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,5 @@
 """Names and numbers of an evaluator's metrics, and what it means that there are none."""
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 

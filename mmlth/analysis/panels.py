@@ -1,4 +1,5 @@
 """What panels of curves and panels of bars share: their type, colours and dense nets."""
+
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -4,6 +4,7 @@ Source: Girish et al., The Lottery Ticket Hypothesis for Object Recognition, CVP
 copied, figures were read off (error at most 0.01 mAP). Bands are three standard deviations of five
 runs.
 """
+
 import csv
 import math
 from collections.abc import Mapping, Sequence
@@ -65,9 +66,7 @@ def read(name: str) -> list[PaperPoint]:
     return [_point(row, columns) for columns in REFERENCES[name].columns for row in rows]
 
 
-def by_task(
-    name: str, metrics: Sequence[str], *, iou: bool = False
-) -> dict[str, list[PaperPoint]]:
+def by_task(name: str, metrics: Sequence[str], *, iou: bool = False) -> dict[str, list[PaperPoint]]:
     """Return task -> points of a file, for the tasks of ``metrics``.
 
     Where the file has none of those, it returns all.

@@ -1,4 +1,5 @@
 """Which columns of the paper's CSV files hold what: the one table of all of them."""
+
 from dataclasses import dataclass
 
 Y_LABELS = {

@@ -1,4 +1,5 @@
 """Points that figures of experiments draw, of one's own trainings and of the paper."""
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

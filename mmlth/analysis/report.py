@@ -1,4 +1,5 @@
 """Write what a person looks at after a job: CSV, figures, and the table as text."""
+
 from pathlib import Path
 
 from mmlth.analysis import figures, tables

@@ -1,4 +1,5 @@
 """Finished trainings of a study as flat rows, and how their lines and points are called."""
+
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict

@@ -1,4 +1,5 @@
 """How figures look: sizes, colours, markers, and the one function that writes a figure."""
+
 import itertools
 from collections.abc import Iterable, Sequence
 from pathlib import Path

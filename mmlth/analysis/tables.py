@@ -1,4 +1,5 @@
 """A summary as a table: printed, and as CSV."""
+
 import csv
 import io
 import math
@@ -49,14 +50,15 @@ class SummaryRow:
 def main_metrics(summary: Summary) -> list[str]:
     """Return the metrics that stand for a round, one a task (:func:`.metrics.choose_main`).
 
-    Falls back to none where no round has any.
+    Falls back to none where no round or control has any.
     """
     return metrics.choose_main(metric_names(summary))
 
 
 def metric_names(summary: Summary) -> list[str]:
-    """Return the metrics of all rounds, in the evaluator's order."""
-    return metrics.metric_names(record['metrics'] for record in summary.rounds)
+    """Return the metrics of all rounds and controls, in the evaluator's order."""
+    records = [*summary.rounds, *summary.controls]
+    return metrics.metric_names(record['metrics'] for record in records)
 
 
 def rows(summary: Summary) -> list[SummaryRow]:
@@ -91,7 +93,7 @@ def to_csv(summary: Summary) -> str:
     which the evaluator returned no metric.
     """
     table = rows(summary)
-    names = metrics.metric_names(row.metrics for row in table)
+    names = metric_names(summary)
     mains = main_metrics(summary)
     changes = [f'{name}_change' for name in mains]
     out = io.StringIO()

@@ -1,4 +1,5 @@
 """What a ticket file says: facts for programs, a table for people."""
+
 from pathlib import Path
 from typing import Any, TypedDict
 

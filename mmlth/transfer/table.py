@@ -1,4 +1,5 @@
 """Draw a coverage report for people."""
+
 from collections.abc import Mapping
 from typing import Any
 
