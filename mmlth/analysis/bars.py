@@ -62,7 +62,8 @@ def _groups(points: Iterable[PlotPoint]) -> Groups:
 def _draw_bar(axes: Axes, place: float, point: PlotPoint, colour: str, near: bool) -> None:
     face = 'white' if point.control else colour
     if point.lost:
-        style.mark_nothing_left(axes, place, colour, is_open=bool(point.control))
+        cross = style.Cross(x=point.x, colour=colour, is_open=bool(point.control))
+        style.mark_nothing_left(axes, place, cross)
     elif near:
         axes.plot(point.y, place, marker='s', markersize=7, markerfacecolor=face, color=colour)
     else:

@@ -83,12 +83,14 @@ def draw_curves(
         if not point.dense and math.isfinite(point.x):
             curves.setdefault((point.line, point.control), []).append(point)
     markers = style.control_markers(point.control for point in points)
+    crosses: list[style.Cross] = []
     for (line, control), found in curves.items():
         ordered = sorted(found, key=lambda point: point.x)
         if any(point.has_value for point in ordered):
             _draw_curve(axes, ordered, markers[control], colours[line])
             _draw_spread(axes, ordered, colours[line], band)
-        _draw_lost(axes, ordered, colours[line])
+        crosses += [_cross(point, colours[line]) for point in ordered if point.lost]
+    style.mark_nothing(axes, crosses)
     return draw_dense(axes.axhline, points, colours)
 
 
@@ -120,23 +122,14 @@ def _draw_spread(axes: Axes, points: Sequence[PlotPoint], colour: str, band: boo
     axes.errorbar(x, middle, half, fmt='none', ecolor=colour, elinewidth=1, capsize=3)
 
 
-def _draw_lost(axes: Axes, points: Sequence[PlotPoint], colour: str) -> None:
-    lost = [point for point in points if point.lost]
-    if not lost:
-        return
-    style.mark_nothing(axes, [point.x for point in lost], colour, is_open=bool(lost[0].control))
-    for point in lost:
-        if point.n > 1:
-            axes.annotate(
-                f'{point.lost} of {point.n}',
-                (point.x, style.EDGE),
-                xycoords=axes.get_xaxis_transform(),
-                xytext=(0, 7),
-                textcoords='offset points',
-                ha='center',
-                fontsize=8,
-                color=colour,
-            )
+def _cross(point: PlotPoint, colour: str) -> style.Cross:
+    only_some = point.lost < point.n
+    return style.Cross(
+        x=point.x,
+        colour=colour,
+        is_open=bool(point.control),
+        note=f'{point.lost} of {point.n}' if only_some else '',
+    )
 
 
 def _ticks(axes: Axes, points: Iterable[PlotPoint]) -> None:

@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib.axes import Axes
 
 from mmlth.analysis import style
-from mmlth.analysis.metrics import UNKNOWN_METRIC, short_name
+from mmlth.analysis.metrics import NOTHING, UNKNOWN_METRIC, short_name
 from mmlth.analysis.tables import SummaryRow, main_metrics, metric_names, rows
 from mmlth.core.records import Summary
 
@@ -45,9 +45,7 @@ def plot_metric(
     axes = figure.subplots()
     for index, metric in enumerate(chosen):
         _metric(axes, table, metric, axis, index)
-    lost = [row for row in table if row.nothing_detected]
-    if lost:
-        style.mark_nothing(axes, _x(lost, axis), style.GREY)
+    style.mark_nothing(axes, [_cross(row, axis) for row in table if row.nothing_detected])
     prunings = len(summary.rounds) - 1
     style.dress(
         axes,
@@ -79,6 +77,15 @@ def _x(table: Sequence[SummaryRow], axis: str) -> list[float]:
 
 def _y(table: Sequence[SummaryRow], metric: str) -> list[float]:
     return [row.metrics.get(metric, math.nan) for row in table]
+
+
+def _cross(row: SummaryRow, axis: str) -> style.Cross:
+    return style.Cross(
+        x=100 * getattr(row, axis),
+        colour=style.GREY,
+        is_open=bool(row.control),
+        label=f'control: {NOTHING}' if row.control else NOTHING,
+    )
 
 
 def _metric(axes: Axes, table: Sequence[SummaryRow], metric: str, axis: str, index: int) -> None:

@@ -1,7 +1,9 @@
 """How figures look: sizes, colours, markers, and the one function that writes a figure."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -19,7 +21,9 @@ WIDTH = 6.4  # inches
 TICKET_MARKER = 'o'
 _CONTROL_MARKERS = 'sDv^P'
 _NOTHING_MARKER, _NOTHING_SIZE = 'X', 8
-EDGE = 0.03  # how far from the edge crosses are, as a share of the axes
+EDGE = 0.03  # from the edge of the axes to the first cross, as a share of the axes
+STEP = 0.09  # from there to the next
+_NO_ENTRY = '_'  # labels that start so are in no legend
 _DPI = 150
 
 
@@ -53,40 +57,66 @@ def control_markers(controls: Iterable[str]) -> dict[str, str]:
     return {'': TICKET_MARKER, **markers}
 
 
-def mark_nothing(axes: Axes, x: Sequence[float], colour: str, *, is_open: bool = False) -> None:
-    """Put a cross at the bottom of the axes for each x at which a model detected nothing.
+@dataclass(frozen=True, kw_only=True)
+class Cross:
+    """A training, or the seeds of a point, for which nothing was detected.
 
-    Args:
-        axes: Their limits don't change along y.
-        x: In the data's unit.
-        colour: Of the crosses.
-        is_open: Draw the outline alone, as for controls.
+    Attributes:
+        x: Where the axes have it.
+        colour: Of its line.
+        is_open: Whether the outline alone is drawn, as for controls.
+        note: Text over it.
+        label: Its entry in a legend.
     """
-    _cross(axes, x, [EDGE] * len(x), axes.get_xaxis_transform(), colour, is_open)
+
+    x: float
+    colour: str
+    is_open: bool = False
+    note: str = ''
+    label: str = NOTHING
 
 
-def mark_nothing_left(axes: Axes, y: float, colour: str, *, is_open: bool = False) -> None:
-    """Put a cross at the left edge of the axes; see :func:`mark_nothing`."""
-    _cross(axes, [EDGE], [y], axes.get_yaxis_transform(), colour, is_open)
+def mark_nothing(axes: Axes, crosses: Iterable[Cross]) -> None:
+    """Put crosses at the bottom of the axes, over each other where they share an x.
+
+    A legend lists each label once.
+    """
+    transform = axes.get_xaxis_transform()
+    taken: Counter[float] = Counter()
+    labels: set[str] = set()
+    for cross in crosses:
+        y = EDGE + STEP * taken[cross.x]
+        taken[cross.x] += 1
+        label = cross.label if cross.label not in labels else _NO_ENTRY
+        labels.add(cross.label)
+        _draw_cross(axes, (cross.x, y), replace(cross, label=label), transform)
+        if cross.note:
+            axes.annotate(
+                cross.note,
+                (cross.x, y),
+                xycoords=transform,
+                xytext=(0, 5),
+                textcoords='offset points',
+                ha='center',
+                fontsize=7,
+                color=cross.colour,
+            )
 
 
-def _cross(
-    axes: Axes,
-    x: Sequence[float],
-    y: Sequence[float],
-    transform: Transform,
-    colour: str,
-    is_open: bool,
-) -> None:
+def mark_nothing_left(axes: Axes, y: float, cross: Cross) -> None:
+    """Put a cross at the left edge of the axes, whatever its x."""
+    _draw_cross(axes, (EDGE, y), cross, axes.get_yaxis_transform())
+
+
+def _draw_cross(axes: Axes, place: tuple[float, float], cross: Cross, transform: Transform) -> None:
     axes.plot(
-        x,
-        y,
+        *place,
         marker=_NOTHING_MARKER,
         markersize=_NOTHING_SIZE,
         linestyle='',
-        color=colour,
-        markerfacecolor='white' if is_open else colour,
-        label=NOTHING,
+        color=cross.colour,
+        markerfacecolor='white' if cross.is_open else cross.colour,
+        label=cross.label,
         transform=transform,
     )
 

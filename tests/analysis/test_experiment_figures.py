@@ -250,7 +250,7 @@ def test_crosses_are_where_nothing_was_detected(drawn):
     (_, first), (x, gap), (_, last) = panel['curves']['c', False]
     assert (first, x, last) == (0.4, 50, 0.3) and math.isnan(gap)
     assert panel['curves']['nothing detected', False] == [(50, style.EDGE)]
-    assert panel['curves']['nothing detected', True] == [(90, style.EDGE)]
+    assert panel['curves']['', True] == [(90, style.EDGE)]
     assert legend == ['c', 'control: random', 'dense', 'nothing detected']
     assert panel['texts'] == []
 
@@ -264,6 +264,14 @@ def test_a_cross_says_how_many_seeds_detected_nothing(drawn):
         0.4,
         pytest.approx(math.nan, nan_ok=True),
     ]
+
+
+def test_crosses_of_several_lines_are_over_each_other(drawn, monkeypatch):
+    crosses = []
+    monkeypatch.setattr(style, 'mark_nothing', lambda axes, given: crosses.extend(given))
+    drawn([row(0.4, x=10.0), row(None, line='a'), row(None, line='b', seed=1)])
+    assert [(cross.x, cross.note) for cross in crosses] == [(80, ''), (80, '')]
+    assert crosses[0].colour != crosses[1].colour
 
 
 def test_a_line_of_another_task_has_no_cross(drawn):

@@ -147,9 +147,10 @@ def test_controls_are_drawn(drawn):
 
 def test_rounds_and_controls_that_detected_nothing_are_crosses_at_the_bottom(drawn):
     given = summary(0.5, None, 0.4)
-    given.controls.append(record(2, None) | {'control': 'random'})
+    given.controls.append(record(1, None) | {'control': 'random'})
     points, numbers = drawn(given, axis='network_sparsity')
-    assert points['nothing detected'] == [(20, style.EDGE), (40, style.EDGE)]
+    assert points['nothing detected'] == [(20, style.EDGE)]
+    assert points['control: nothing detected'] == [(20, style.EDGE + style.STEP)]
     assert numbers == ['0.400'] and 'dense (0.500)' in points
     assert 'control: random' not in points  # it would be an entry without a marker
 
