@@ -1,5 +1,4 @@
 """Rows of text as a table: aligned for a terminal, or in Markdown."""
-
 from collections.abc import Collection, Iterable, Sequence
 
 _GAP = '  '

@@ -1,18 +1,22 @@
 """Tables are aligned, have no trailing blanks, and refuse rows of another length."""
+import doctest
 
 import pytest
 
+from mmlth.core import tables
 from mmlth.core.tables import format_table, to_markdown_table
 
 
-@pytest.mark.parametrize(
-    'left, expected',
-    [
-        pytest.param((), [' a  long', '12     3', ' 4  5678'], id='right'),
-        pytest.param(('a',), ['a   long', '12     3', '4   5678'], id='first left'),
-        pytest.param(('a', 'long'), ['a   long', '12  3', '4   5678'], id='all left'),
-    ],
-)
+def test_examples():
+    result = doctest.testmod(tables)
+    assert result.attempted == 2 and result.failed == 0
+
+
+@pytest.mark.parametrize('left, expected', [
+    pytest.param((), [' a  long', '12     3', ' 4  5678'], id='right'),
+    pytest.param(('a', ), ['a   long', '12     3', '4   5678'], id='first left'),
+    pytest.param(('a', 'long'), ['a   long', '12  3', '4   5678'], id='all left'),
+])
 def test_columns_are_aligned(left, expected):
     rows = [['12', '3'], ['4', '5678']]
     assert format_table(['a', 'long'], rows, left).splitlines() == expected
