@@ -4,9 +4,8 @@ import math
 
 import pytest
 from made_rows import BOX, SEGM, dense_row, experiment, row
-from test_figures import assert_drawn
+from panel_contents import recorder
 
-from mmlth.analysis import style
 from mmlth.analysis.experiment_figures import plot
 from mmlth.analysis.paper_columns import REFERENCES
 
@@ -20,66 +19,9 @@ TWO_SEEDS = [
 ]
 
 
-def place(spec):
-    return spec.rowspan.start, spec.colspan.start
-
-
-def label_of(line):
-    return '' if line.get_label().startswith('_') else line.get_label()
-
-
-def contents(axes):
-    """Return what a panel holds.
-
-    Dashed lines are given by their place, open curves by True.
-    """
-    lines = [line for line in axes.lines if line.get_linestyle() != '--']
-    dashed = [line.get_data() for line in axes.lines if line.get_linestyle() == '--']
-    curves = {}
-    for line in lines:
-        if line.get_marker() not in '_|':
-            is_open = line.get_markerfacecolor() == 'white'
-            points = [tuple(point) for point in zip(*line.get_data(), strict=True)]
-            curves[label_of(line), is_open] = points
-    segments = [c.get_segments() for c in axes.collections if hasattr(c, 'get_segments')]
-    return {
-        'title': axes.get_title(),
-        'x': axes.get_xlabel(),
-        'y': axes.get_ylabel(),
-        'place': place(axes.get_subplotspec()),
-        'names': [text.get_text() for text in axes.get_xticklabels()],
-        'ticks': [text.get_text() for text in axes.get_yticklabels()],
-        'texts': [text.get_text() for text in axes.texts],
-        'colours': {label_of(line): line.get_color() for line in axes.lines},
-        'curves': curves,
-        'dense': sorted(x[0] if tuple(y) == (0, 1) else y[0] for x, y in dashed),
-        'bars': [(bar.get_width(), bar.get_facecolor()[:3] == (1, 1, 1)) for bar in axes.patches],
-        'errors': [segment.tolist() for several in segments for segment in several],
-        'bands': len(axes.collections),
-    }
-
-
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Plot, check the file, return the contents of each panel and the names in the legend."""
-    panels, legend = [], []
-    save = style.save_figure
-
-    def keep(figure, path):
-        panels.extend(contents(axes) for axes in figure.axes if axes.axison)
-        legend.extend(text.get_text() for text in figure.legends[0].get_texts())
-        return save(figure, path)
-
-    def call(rows, **changes):
-        panels.clear()
-        legend.clear()
-        path = tmp_path / 'a.png'
-        assert plot(rows, experiment(**changes), path) == path
-        assert_drawn(path)
-        return panels, legend
-
-    monkeypatch.setattr(style, 'save_figure', keep)
-    return call
+    return recorder(tmp_path, monkeypatch)
 
 
 def test_curve_of_means_with_the_dense_net_and_controls(drawn):
@@ -233,94 +175,6 @@ def test_every_reference_is_drawn(drawn, name):
     panels, _ = drawn(TWO_SEEDS, kind=kind, reference=name)
     theirs = [p for p in panels if p['title'].startswith('paper')]
     assert theirs and all(p['curves'] or p['bars'] for p in theirs)
-
-
-def test_missing_dense_metrics_are_gaps(drawn):
-    rows = [row(0.4, x=10.0), row(0.4, None, x=50.0), row(0.3, x=90.0)]
-    (panel,), legend = drawn(rows, y='change')
-    (_, first), (x, gap), (_, last) = panel['curves']['c', False]
-    assert (first, x, last) == (pytest.approx(-20), 50, pytest.approx(-40)) and math.isnan(gap)
-    assert legend == ['c', 'dense']
-
-
-def test_crosses_are_where_nothing_was_detected(drawn):
-    rows = [row(0.4, x=10.0), row(None, x=50.0), row(0.3, x=90.0)]
-    rows.append(row(None, x=90.0, control='random'))
-    (panel,), legend = drawn(rows)
-    (_, first), (x, gap), (_, last) = panel['curves']['c', False]
-    assert (first, x, last) == (0.4, 50, 0.3) and math.isnan(gap)
-    assert panel['curves']['nothing detected', False] == [(50, style.EDGE)]
-    assert panel['curves']['', True] == [(90, style.EDGE)]
-    assert legend == ['c', 'control: random', 'dense', 'nothing detected']
-    assert panel['texts'] == []
-
-
-def test_a_cross_says_how_many_seeds_detected_nothing(drawn):
-    rows = [row(0.4, seed=0), row(None, seed=1), row(0.5, seed=2), row(0.4, x=50.0)]
-    (panel,), _ = drawn(rows)
-    assert panel['curves']['nothing detected', False] == [(80, style.EDGE)]
-    assert panel['texts'] == ['1 of 3']
-    assert [y for _, y in panel['curves']['c', False]] == [
-        0.4,
-        pytest.approx(math.nan, nan_ok=True),
-    ]
-
-
-def test_crosses_of_several_lines_are_over_each_other(drawn, monkeypatch):
-    crosses = []
-    monkeypatch.setattr(style, 'mark_nothing', lambda axes, given: crosses.extend(given))
-    drawn([row(0.4, x=10.0), row(None, line='a'), row(None, line='b', seed=1)])
-    assert [(cross.x, cross.note) for cross in crosses] == [(80, ''), (80, '')]
-    assert crosses[0].colour != crosses[1].colour
-
-
-def test_a_line_of_another_task_has_no_cross(drawn):
-    masks = row(metrics={SEGM: 0.3}, line='m') | {'dense': {SEGM: 0.5}}
-    panels, _ = drawn([row(None, line='b'), masks])
-    crosses = [('nothing detected', False) in panel['curves'] for panel in panels]
-    assert [panel['y'] for panel in panels] == ['bbox mAP', 'segm mAP']
-    assert crosses == [True, False]
-
-
-def test_a_dense_net_that_detected_nothing_is_said(drawn):
-    (panel,), legend = drawn([dense_row(None), row(0.4, None)], x_label='x')
-    assert panel['x'] == 'x\n(dense: c nothing detected)' and panel['dense'] == []
-    dense = [dense_row(0.5), dense_row(None, seed=1)]
-    (panel,), _ = drawn([*dense, row(0.4), row(0.4, None, seed=1)], x_label='x')
-    assert panel['x'] == 'x\n(dense: c nothing detected in 1 of 2 seeds)'
-
-
-def test_bars_say_where_nothing_was_detected(drawn):
-    rows = [
-        row(0.4, label='a'),
-        row(None, label='b'),
-        row(0.3, label='c'),
-        row(None, label='c', seed=1),
-        row(None, label='c', control='random'),
-    ]
-    (panel,), legend = drawn(rows, kind='bars')
-    assert panel['texts'] == ['0.400', 'none', 'none in 1 of 2', 'random none']
-    assert panel['bars'] == [(0.4, False)] and panel['ticks'] == ['a', 'b', 'c']
-    assert panel['curves'].keys() == {('nothing detected', False), ('nothing detected', True)}
-    assert 'nothing detected' in legend
-
-
-def test_bars_leave_out_lines_of_another_task(drawn):
-    masks = row(metrics={SEGM: 0.3}, label='m', line='m') | {'dense': {SEGM: 0.5}}
-    panels, _ = drawn([row(0.4, label='a'), masks], kind='bars')
-    assert [panel['ticks'] for panel in panels] == [['a'], ['m']]
-
-
-@pytest.mark.parametrize('kind', ['curve', 'bars'])
-def test_no_metric_at_all_is_drawn_as_crosses(drawn, kind):
-    (panel,), legend = drawn([row(None, None), row(None, None, x=90.0)], kind=kind)
-    assert ('nothing detected', False) in panel['curves'] and 'nothing detected' in legend
-
-
-def test_a_panel_without_any_value_says_so(tmp_path):
-    rows = [row(0.4, metrics={'accuracy/top1': 0.4})]
-    plot(rows, experiment(metrics=('coco/segm_mAP',)), tmp_path / 'a.svg')
-    assert 'no value' in (tmp_path / 'a.svg').read_text()
 
 
 @pytest.mark.parametrize(
