@@ -1,92 +1,160 @@
 #!/usr/bin/env python
 """Show what share of a whole network a sparsity of the scope is, from the config alone.
 
-Without a config: the paper's models, beside the figures that it printed. Needs neither data nor network.
+Without a config: the paper's models, beside the figures that it printed. Needs neither data nor
+network.
 """
+
 import argparse
-import csv
 import functools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from mmengine.registry import MODELS, init_default_scope
 
+from mmlth.analysis import paper
 from mmlth.core import scope
-from mmlth.engine.settings import IMPConfig
+from mmlth.core.tables import format_table
 from mmlth.engine.config_files import load_config
 from mmlth.engine.preflight import Preflight
+from mmlth.engine.settings import IMPConfig
 
-ROOT = Path(__file__).resolve().parents[1]
-PAPER = ROOT / 'docs' / 'paper_network_sparsity.csv'
-HEAD = f'{"model":<32} {"scope":<9} {"parameters":>11} {"in scope":>11} {"sparsity":>8} {"of network":>10}'
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+HEADER = ['model', 'scope', 'parameters', 'in scope', 'sparsity', 'of network']
+PAPER_HEADER = ['paper', 'off by']
+LEFT = ['model', 'scope']
+SPARSITIES = (0.5, 0.8, 0.9)
+
+
+class PaperRow(TypedDict):
+    """A figure of the paper: both sparsities are in (0, 1)."""
+
+    config: str
+    scope: str
+    sparsity: float
+    network_sparsity: float
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', nargs='?', help='a config file, or one that MMDet ships: '
-                        'mmdet::FOLDER/NAME.py (default: all rows of docs/paper_network_sparsity.csv)')
-    parser.add_argument('--scope', nargs='+', metavar='S',
-                        help='paper, all, backbone, or groups (default: paper)')
-    parser.add_argument('--target-sparsity', nargs='+', type=float, metavar='P',
-                        help='sparsities of the scope, in (0, 1) (default: 0.5 0.8 0.9)')
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        'config',
+        nargs='?',
+        help='a config file, or one that MMDet ships: mmdet::FOLDER/NAME.py '
+        '(default: all models for which the paper has a figure)',
+    )
+    parser.add_argument(
+        '--scope',
+        nargs='+',
+        metavar='S',
+        help='paper, all, backbone, or groups (default: paper)',
+    )
+    parser.add_argument(
+        '--target-sparsity',
+        nargs='+',
+        type=float,
+        metavar='P',
+        help='sparsities of the scope, in (0, 1) (default: 0.5 0.8 0.9)',
+    )
     args = parser.parse_args(argv)
     if not args.config and (args.scope or args.target_sparsity):
-        parser.error('--scope and --target-sparsity go with a config; the rows of the paper have their own')
+        parser.error(
+            '--scope and --target-sparsity go with a config; the rows of the paper have their own'
+        )
     return args
 
 
-def read_paper() -> list[dict]:
-    """Return config, scope, sparsity and network_sparsity, both in (0, 1), of every figure of the paper."""
-    with PAPER.open(newline='') as file:
-        return [dict(config=str(ROOT / 'configs' / row['config']), scope=row['scope'],
-                     sparsity=float(row['prune_percent']) / 100,
-                     network_sparsity=float(row['network_sparsity_percent']) / 100)
-                for row in csv.DictReader(file)]
+def read_paper() -> list[PaperRow]:
+    """Return every figure of the paper."""
+    return [
+        PaperRow(
+            config=str(CONFIGS / point.label),
+            scope=point.line,
+            sparsity=point.x / 100,
+            network_sparsity=point.y / 100,
+        )
+        for point in paper.read('network_sparsity')
+    ]
 
 
 @functools.cache
-def read_model(config: str) -> tuple[list[scope.WeightInfo], int]:
+def read_model(config: str) -> tuple[tuple[scope.WeightInfo, ...], int]:
     """Return the weights and the number of parameters of a config's model."""
     cfg = load_config(config)
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = MODELS.build(cfg.model)  # without init_weights, which downloads the backbone's
-    return scope.list_weights(model), scope.count_parameters(model)
+    return tuple(scope.list_weights(model)), scope.count_parameters(model)
 
 
 def plan(config: str, settings: IMPConfig) -> Preflight:
     """Count weights and parameters as a job of these settings would."""
     weights, parameters = read_model(config)
-    names = scope.choose(weights, settings.scope)
-    return Preflight(weights=weights, names=names, parameters=parameters, densities=settings.densities(),
-                     magnitudes=None, previews=None, note='')
+    return Preflight(
+        weights=weights,
+        names=scope.choose(weights, settings.scope),
+        parameters=parameters,
+        densities=settings.densities(),
+    )
 
 
-def line(config: str, wanted: str | list[str], sparsity: float, published: float | None = None) -> str:
-    """Draw a row of the table."""
-    planned = plan(config, IMPConfig(scope=wanted, target_sparsity=sparsity, rounds=1))
-    found = planned.rounds()[-1]['network_sparsity']
-    name = wanted if isinstance(wanted, str) else '+'.join(wanted)
-    text = (f'{Path(config).stem:<32} {name:<9} {planned.parameters:>11,} {planned.scope_size:>11,} '
-            f'{sparsity:>8.2%} {found:>10.2%}')
-    return text if published is None else f'{text} {published:>7.2%} {100 * (found - published):>+7.2f}'
+def network_sparsity(planned: Preflight) -> float:
+    """Return the share of the whole network that the last round prunes."""
+    return planned.rounds()[-1]['network_sparsity']
+
+
+def cells(
+    config: str, wanted: str | Sequence[str], sparsity: float, planned: Preflight
+) -> list[str]:
+    """Return a row of the table."""
+    return [
+        Path(config).stem,
+        wanted if isinstance(wanted, str) else '+'.join(wanted),
+        f'{planned.parameters:,}',
+        f'{planned.scope_size:,}',
+        f'{sparsity:.2%}',
+        f'{network_sparsity(planned):.2%}',
+    ]
+
+
+def table_of_config(config: str, scopes: Sequence[str], sparsities: Sequence[float]) -> str:
+    """Draw a row for each sparsity of a scope."""
+    wanted = scopes[0] if len(scopes) == 1 else tuple(scopes)
+    rows = []
+    for sparsity in sparsities:
+        settings = IMPConfig(scope=wanted, target_sparsity=sparsity, rounds=1)
+        rows.append(cells(config, wanted, sparsity, plan(config, settings)))
+    return format_table(HEADER, rows, left=LEFT)
+
+
+def table_of_paper() -> str:
+    """Draw a row for each figure of the paper, with the points by which ours is off."""
+    rows = []
+    for row in read_paper():
+        published = row['network_sparsity']
+        settings = IMPConfig(scope=row['scope'], target_sparsity=row['sparsity'], rounds=1)
+        planned = plan(row['config'], settings)
+        off_by = 100 * (network_sparsity(planned) - published)
+        own = cells(row['config'], row['scope'], row['sparsity'], planned)
+        rows.append([*own, f'{published:.2%}', f'{off_by:+.2f}'])
+    return format_table([*HEADER, *PAPER_HEADER], rows, left=LEFT)
 
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
+    sparsities = args.target_sparsity or SPARSITIES
     try:
         if args.config:
-            chosen = args.scope or ['paper']
-            chosen = chosen[0] if len(chosen) == 1 else chosen
-            lines = [HEAD] + [line(args.config, chosen, s) for s in args.target_sparsity or (0.5, 0.8, 0.9)]
+            table = table_of_config(args.config, args.scope or ['paper'], sparsities)
         else:
-            lines = [f'{HEAD} {"paper":>7} {"off by":>7}']
-            lines += [line(row['config'], row['scope'], row['sparsity'], row['network_sparsity'])
-                      for row in read_paper()]
+            table = table_of_paper()
     except (ValueError, OSError) as error:
         print(f'network_sparsity.py: error: {error}', file=sys.stderr)
         return 1
-    print('\n'.join(lines))
+    print(table)
     return 0
 
 

@@ -1,17 +1,29 @@
-"""Early-bird masks as a figure and a table: how near the mask of a step is to the final one."""
+"""Early-bird masks as a figure and a table: how near a step's mask is to the final one."""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Mapping
+from typing import TypedDict
 
-import matplotlib
+from mmlth.analysis import style
+from mmlth.core.mask_history import read_final
 
-matplotlib.use('Agg')
-import matplotlib.pyplot as plt  # noqa: E402
+MOST_CURVES = 6
 
-from mmlth.analysis.figures import _save  # noqa: E402
-from mmlth.core.mask_history import read_final  # noqa: E402
 
-_COLOURS = ('#1f5fa8', '#c8553d', '#3a8f5c', '#7d4fa0', '#b8860b', '#555555')
-MOST_CURVES = len(_COLOURS)
+class MaskRow(TypedDict):
+    """A stored mask beside the final one.
+
+    ``step`` is of the optimizer, ``share`` that of the whole training, in [0, 1]; the others are
+    those of :func:`mmlth.core.early_bird.compare`.
+    """
+
+    step: int
+    share: float
+    iou: float
+    chance_iou: float
+    hamming: float
+    chance_hamming: float
+    distance: float
 
 
 def plot_final_iou(folders: Mapping[str, str | Path], path: str | Path) -> Path:
@@ -27,26 +39,44 @@ def plot_final_iou(folders: Mapping[str, str | Path], path: str | Path) -> Path:
         FileNotFoundError: A folder has no ``final.json``.
         ValueError: There are no folders, or more than six.
     """
-    if not 1 <= len(folders) <= len(_COLOURS):
-        raise ValueError(f'{len(folders)} curves: give one to {len(_COLOURS)}')
-    curves = {label: read_final(folder)['looks'] for label, folder in folders.items()}
-    figure, axes = plt.subplots(figsize=(6.4, 3.8), layout='constrained')
-    for (label, looks), colour in zip(curves.items(), _COLOURS):
-        x = [100 * look['step'] / look['max_iters'] for look in looks]
-        axes.plot(x, [look['iou'] for look in looks], marker='.', color=colour, label=label)
-        axes.plot(x, [look['chance_iou'] for look in looks], linestyle='--', linewidth=1.2, color=colour,
-                  label='by chance' if len(curves) == 1 else f'{label}, by chance')
-    axes.set_xlabel('training before the mask is taken (%)')
-    axes.set_ylabel('IoU with the final mask')
+    if not 1 <= len(folders) <= MOST_CURVES:
+        raise ValueError(f'{len(folders)} curves: give one to {MOST_CURVES}')
+    curves = {label: final_rows(folder) for label, folder in folders.items()}
+    figure = style.new_figure(style.WIDTH, 3.8)
+    axes = figure.subplots()
+    for (label, masks), colour in zip(curves.items(), style.COLOURS, strict=False):
+        by_chance = 'by chance' if len(curves) == 1 else f'{label}, by chance'
+        x = [100 * mask['share'] for mask in masks]
+        found = [mask['iou'] for mask in masks]
+        chance = [mask['chance_iou'] for mask in masks]
+        axes.plot(x, found, marker='.', color=colour, label=label)
+        axes.plot(x, chance, linestyle='--', linewidth=1.2, color=colour, label=by_chance)
     axes.set_ylim(0, 1.04)
-    axes.set_title('How early the mask is found', fontsize=10)
-    axes.grid(alpha=0.25)
+    style.dress(
+        axes,
+        title='How early the mask is found',
+        x='training before the mask is taken (%)',
+        y='IoU with the final mask',
+    )
     axes.legend(loc='best', frameon=False, fontsize=8)
-    return _save(figure, path)
+    return style.save_figure(figure, path)
 
 
-def final_rows(folder: str | Path) -> list[dict[str, Any]]:
-    """Return a flat dict per stored mask: step, share of the training, how near it is to the final one."""
-    names = ('iou', 'chance_iou', 'hamming', 'chance_hamming', 'distance')
-    return [dict(step=look['step'], share=look['step'] / look['max_iters'], **{n: look[n] for n in names})
-            for look in read_final(folder)['looks']]
+def final_rows(folder: str | Path) -> list[MaskRow]:
+    """Return a flat dict per stored mask, in order of steps.
+
+    Raises:
+        FileNotFoundError: The folder has no ``final.json``.
+    """
+    return [
+        MaskRow(
+            step=look['step'],
+            share=look['step'] / look['max_iters'],
+            iou=look['iou'],
+            chance_iou=look['chance_iou'],
+            hamming=look['hamming'],
+            chance_hamming=look['chance_hamming'],
+            distance=look['distance'],
+        )
+        for look in read_final(folder)['looks']
+    ]

@@ -1,4 +1,5 @@
 """Write what a person looks at after a job: CSV, figures, and the table as text."""
+
 from pathlib import Path
 
 from mmlth.analysis import figures, tables
@@ -23,12 +24,12 @@ def write_report(work_dir: str | Path) -> str:
     layout.report.mkdir(exist_ok=True)
     text = tables.to_text(summary)
     write_text(layout.report / 'table.txt', text + '\n')
-    if tables.main_metrics(summary):
-        figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
     if summary.rounds:
+        figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
         figures.plot_layers(summary, layout.report / 'density_per_layer.png')
-    watched = [r['round'] for r in summary.rounds if has_final(layout.early_bird(r['round']))]
+    rounds = [record['round'] for record in summary.rounds]
+    watched = [number for number in rounds if has_final(layout.early_bird(number))]
     if watched:  # the first rounds, where there are many: their masks have the most to find
-        plot_final_iou({f'round {n}': layout.early_bird(n) for n in watched[:MOST_CURVES]},
-                       layout.report / 'early_bird.png')
+        shown = {f'round {n}': layout.early_bird(n) for n in watched[:MOST_CURVES]}
+        plot_final_iou(shown, layout.report / 'early_bird.png')
     return text

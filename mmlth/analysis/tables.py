@@ -1,79 +1,155 @@
 """A summary as a table: printed, and as CSV."""
+
 import csv
 import io
 import math
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from mmlth.analysis import metrics
 from mmlth.core.records import Summary
+from mmlth.core.tables import format_table
+
+_CSV_FIRST = ('round', 'control', 'sparsity', 'network_sparsity', 'seconds')
+_METRIC_COLUMNS = 7  # as many as a terminal of 120 characters has room for
+
+
+@dataclass(frozen=True, kw_only=True)
+class SummaryRow:
+    """What tables and figures show of a training.
+
+    Attributes:
+        round: Number of prunings before this training (0 = dense).
+        control: What was trained in place of the ticket, or ''.
+        sparsity: Of the scope, in [0, 1).
+        network_sparsity: Of the whole model, in [0, 1).
+        seconds: Wall time of training and evaluation.
+        metrics: The evaluator's; empty for a detector that found nothing.
+        changes: Main metric -> metric - that of the dense round; NaN where either is missing.
+    """
+
+    round: int
+    control: str
+    sparsity: float
+    network_sparsity: float
+    seconds: float
+    metrics: dict[str, float]
+    changes: dict[str, float]
+
+    @property
+    def nothing_detected(self) -> bool:
+        """Whether the evaluator returned no metric at all."""
+        return not self.metrics
+
+    @property
+    def name(self) -> str:
+        """What notes call the training."""
+        return f'round {self.round}' + (f', control {self.control}' if self.control else '')
 
 
 def main_metrics(summary: Summary) -> list[str]:
-    """Return the metrics that stand for a run, one a task: those that end in 'mAP'.
+    """Return the metrics that stand for a round, one a task (:func:`.metrics.choose_main`).
 
-    Falls back to the first metric (a classifier's accuracy, say), and to none where no round has
-    any: MMDet's evaluators return none for a model that detects nothing.
+    Falls back to none where no round or control has any.
     """
-    names = metric_names(summary)
-    return [name for name in names if name.endswith('mAP')] or names[:1]
+    return metrics.choose_main(metric_names(summary))
 
 
 def metric_names(summary: Summary) -> list[str]:
-    """Return the metrics of all rounds, in the evaluator's order."""
-    return list(dict.fromkeys(name for record in summary.rounds for name in record['metrics']))
+    """Return the metrics of all rounds and controls, in the evaluator's order."""
+    records = [*summary.rounds, *summary.controls]
+    return metrics.metric_names(record['metrics'] for record in records)
 
 
-def rows(summary: Summary) -> list[dict[str, Any]]:
-    """Return one flat dict per round, then per control.
+def rows(summary: Summary) -> list[SummaryRow]:
+    """Return a row per round, then per control."""
+    records = [*summary.rounds, *summary.controls]
+    if not records:
+        return []
+    mains = main_metrics(summary)
+    dense = summary.rounds[0]['metrics']
+    return [
+        SummaryRow(
+            round=record['round'],
+            control=record.get('control', ''),
+            sparsity=record['sparsity'],
+            network_sparsity=record['network_sparsity'],
+            seconds=record['seconds'],
+            metrics=record['metrics'],
+            changes={name: _change(record['metrics'], dense, name) for name in mains},
+        )
+        for record in records
+    ]
 
-    Each holds sparsities, seconds, all metrics, and the changes of the main ones against the dense round.
-    """
-    return [dict(round=record['round'], control=record.get('control', ''), sparsity=record['sparsity'],
-                 network_sparsity=record['network_sparsity'], seconds=record['seconds'],
-                 **{f'{name}_change': _value(record, name) - _value(summary.rounds[0], name)
-                    for name in main_metrics(summary)}, **record['metrics'])
-            for record in [*summary.rounds, *summary.controls]]
 
-
-def _value(record: dict[str, Any], name: str) -> float:
-    return record['metrics'].get(name, math.nan)
+def _change(own: dict[str, float], dense: dict[str, float], name: str) -> float:
+    return own.get(name, math.nan) - dense.get(name, math.nan)
 
 
 def to_csv(summary: Summary) -> str:
-    """Return :func:`rows` as CSV text with a header."""
+    """Return :func:`rows` as CSV with a header.
+
+    Metrics and changes that are missing are empty; ``nothing_detected`` is True in the rows for
+    which the evaluator returned no metric.
+    """
     table = rows(summary)
-    names = list(dict.fromkeys(name for row in table for name in row))
+    names = metric_names(summary)
+    mains = main_metrics(summary)
+    changes = [f'{name}_change' for name in mains]
     out = io.StringIO()
-    writer = csv.DictWriter(out, names, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(table)
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow([*_CSV_FIRST, *changes, *names, 'nothing_detected'])
+    for row in table:
+        numbers = [row.changes[name] for name in mains]
+        numbers += [row.metrics.get(name, math.nan) for name in names]
+        first = [getattr(row, name) for name in _CSV_FIRST]
+        cells = [metrics.csv_number(number) for number in numbers]
+        writer.writerow([*first, *cells, row.nothing_detected])
     return out.getvalue()
 
 
 def to_text(summary: Summary) -> str:
     """Return the table that is printed at the end of a job: mAP and its parts in columns.
 
-    ``-`` stands for a metric that the evaluator didn't return.
+    ``none`` stands in the rows of a model that detected nothing, which a line under the table
+    names; ``-`` for one metric that the evaluator didn't return.
     """
     if not summary.rounds:
         return 'no round is finished yet'
-    mains = main_metrics(summary)
-    parts = [n for n in metric_names(summary) if n not in mains and 'precision' not in n]
-    parts = parts[:max(0, 7 - 2 * len(mains))]
-    control = ['control'] if summary.controls else []
-    table = [['round', *control, 'sparsity', 'network', *(cell for n in mains for cell in (_short(n), 'vs dense')),
-              *map(_short, parts), 'seconds']]
-    for row in rows(summary):
-        table.append([str(row['round']), *(row[c] or '-' for c in control), f'{100 * row["sparsity"]:.2f}%',
-                      f'{100 * row["network_sparsity"]:.2f}%',
-                      *(cell for n in mains for cell in (_number(row.get(n)), _number(row[f'{n}_change'], '+'))),
-                      *(_number(row.get(n)) for n in parts), f'{row["seconds"]:.0f}'])
-    widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
-    return '\n'.join('  '.join(f'{cell:>{w}}' for cell, w in zip(line, widths)) for line in table)
+    table = rows(summary)
+    mains = main_metrics(summary) or [metrics.UNKNOWN_METRIC]
+    parts = _parts(summary, mains)
+    with_controls = bool(summary.controls)
+    header = ['round', *(['control'] if with_controls else []), 'sparsity', 'network']
+    for name in mains:
+        header += [metrics.short_name(name), 'vs dense']
+    header += [*map(metrics.short_name, parts), 'seconds']
+    cells = [_cells(row, mains, parts, with_controls) for row in table]
+    notes = [f'{row.name}: {metrics.NO_METRIC}' for row in table if row.nothing_detected]
+    return '\n'.join([format_table(header, cells), *notes])
 
 
-def _short(metric: str) -> str:
-    return metric.rpartition('/')[2]
+def _parts(summary: Summary, mains: Sequence[str]) -> list[str]:
+    """Return as many of the other metrics as there is room for."""
+    others = [name for name in metric_names(summary) if name not in mains]
+    room = max(0, _METRIC_COLUMNS - 2 * len(mains))
+    return [name for name in others if 'precision' not in name][:room]
 
 
-def _number(value: float | None, sign: str = '') -> str:
-    return '-' if value is None or math.isnan(value) else f'{value:{sign}.3f}'
+def _cells(
+    row: SummaryRow, mains: Sequence[str], parts: Sequence[str], with_control: bool
+) -> list[str]:
+    cells = [str(row.round)]
+    if with_control:
+        cells.append(row.control or '-')
+    cells += [metrics.format_share(row.sparsity), metrics.format_share(row.network_sparsity)]
+    for name in mains:
+        change = row.changes.get(name, math.nan)
+        cells += [_metric(row, name), metrics.format_metric(change, '+')]
+    return [*cells, *(_metric(row, name) for name in parts), f'{row.seconds:.0f}']
+
+
+def _metric(row: SummaryRow, name: str) -> str:
+    if row.nothing_detected:
+        return metrics.NONE
+    return metrics.format_metric(row.metrics.get(name, math.nan))

@@ -1,12 +1,12 @@
 """The figure shows every curve with its level of chance, and refuses what isn't there."""
-import matplotlib.pyplot as plt
+
 import pytest
 import torch
+from test_figures import assert_drawn
 
-from mmlth.analysis import early_bird
+from mmlth.analysis import style
 from mmlth.analysis.early_bird import final_rows, plot_final_iou
 from mmlth.core.mask_history import StoredMasks, save_masks, write_final
-from test_figures import assert_drawn
 
 
 @pytest.fixture
@@ -15,7 +15,8 @@ def folder(tmp_path):
     (tmp_path / 'eb').mkdir()
     for step, bits in ((0, (0, 0, 1, 1)), (20, (1, 0, 1, 0)), (40, (1, 1, 0, 0))):
         masks = {'w': torch.tensor(bits, dtype=torch.bool)}
-        save_masks(tmp_path / 'eb', StoredMasks(step=step, max_iters=40, alive={'w': 4}, masks=masks))
+        stored = StoredMasks(step=step, max_iters=40, alive={'w': 4}, masks=masks)
+        save_masks(tmp_path / 'eb', stored)
     write_final(tmp_path / 'eb', {'w': torch.tensor([True, True, False, False])})
     return tmp_path / 'eb'
 
@@ -23,29 +24,52 @@ def folder(tmp_path):
 def test_rows_are_flat(folder):
     rows = final_rows(folder)
     assert [(r['step'], r['share'], r['iou'], r['hamming'], r['distance']) for r in rows] == [
-        (0, 0, 0, 1, 2), (20, 0.5, 1 / 3, 0.5, 1), (40, 1, 1, 0, 0)]
+        (0, 0, 0, 1, 2),
+        (20, 0.5, 1 / 3, 0.5, 1),
+        (40, 1, 1, 0, 0),
+    ]
     assert [r['chance_iou'] for r in rows] == pytest.approx([1 / 3] * 3)
-    assert set(rows[0]) == {'step', 'share', 'iou', 'chance_iou', 'hamming', 'chance_hamming', 'distance'}
+    assert set(rows[0]) == {
+        'step',
+        'share',
+        'iou',
+        'chance_iou',
+        'hamming',
+        'chance_hamming',
+        'distance',
+    }
 
 
-@pytest.mark.parametrize('labels, legend', [
-    (['80%'], ['80%', 'by chance']), (['80%', '90%'], ['80%', '80%, by chance', '90%', '90%, by chance'])])
+@pytest.mark.parametrize(
+    'labels, legend',
+    [
+        (['80%'], ['80%', 'by chance']),
+        (['80%', '90%'], ['80%', '80%, by chance', '90%', '90%, by chance']),
+    ],
+)
 def test_every_curve_has_its_level_of_chance(folder, tmp_path, monkeypatch, labels, legend):
     drawn = []
+    save = style.save_figure
 
     def keep(figure, path):
-        drawn.append({line.get_label(): list(zip(*line.get_data())) for line in figure.axes[0].lines})
+        drawn.append(
+            {
+                line.get_label(): list(zip(*line.get_data(), strict=True))
+                for line in figure.axes[0].lines
+            }
+        )
         return save(figure, path)
-    save = early_bird._save
-    monkeypatch.setattr(early_bird, '_save', keep)
-    path = plot_final_iou({label: folder for label in labels}, tmp_path / 'a.png')
+
+    monkeypatch.setattr(style, 'save_figure', keep)
+    path = plot_final_iou(dict.fromkeys(labels, folder), tmp_path / 'a.png')
     assert path == tmp_path / 'a.png'
     assert_drawn(path)
     assert list(drawn[0]) == legend
     for label, points in drawn[0].items():
         expected = [1 / 3] * 3 if 'chance' in label else [0, 1 / 3, 1]
-        assert [x for x, _ in points] == [0, 50, 100] and [y for _, y in points] == pytest.approx(expected)
-    assert not plt.get_fignums()
+        assert [x for x, _ in points] == [0, 50, 100] and [y for _, y in points] == pytest.approx(
+            expected
+        )
 
 
 def test_missing_comparisons_and_too_many_curves_are_named(folder, tmp_path):
@@ -54,4 +78,4 @@ def test_missing_comparisons_and_too_many_curves_are_named(folder, tmp_path):
     for folders in ({}, {str(i): folder for i in range(7)}):
         with pytest.raises(ValueError, match=f'{len(folders)} curves: give one to 6'):
             plot_final_iou(folders, tmp_path / 'a.png')
-    assert not (tmp_path / 'a.png').exists() and not plt.get_fignums()
+    assert not (tmp_path / 'a.png').exists()

@@ -1,66 +1,37 @@
-"""Every kind of figure draws the means, the dense net and the paper's numbers, and says what is missing."""
+"""Every figure draws means, dense nets and the paper's numbers, and says what is missing."""
+
 import math
 
-import matplotlib.pyplot as plt
 import pytest
+from made_rows import BOX, SEGM, dense_row, experiment, row
+from panel_contents import recorder
 
-from mmlth.analysis import figures, paper
 from mmlth.analysis.experiment_figures import plot
-from test_experiments import BOX, dense_row, experiment, row
-from test_figures import assert_drawn
+from mmlth.analysis.paper_columns import REFERENCES
 
-SEGM = 'coco/segm_mAP'
-TWO_SEEDS = [dense_row(0.5), dense_row(0.5, seed=1), row(0.4, x=90.0), row(0.6, x=90.0, seed=1), row(0.5, x=10.0),
-             row(0.25, x=90.0, control='random')]
-
-
-def place(spec):
-    return spec.rowspan.start, spec.colspan.start
-
-
-def contents(axes):
-    """Return what a panel holds; dashed lines are given by their place, open curves by True."""
-    lines = [line for line in axes.lines if line.get_linestyle() != '--']
-    dashed = [line.get_data() for line in axes.lines if line.get_linestyle() == '--']
-    names = {line: '' if line.get_label().startswith('_') else line.get_label() for line in axes.lines}
-    return dict(
-        title=axes.get_title(), x=axes.get_xlabel(), y=axes.get_ylabel(), place=place(axes.get_subplotspec()),
-        names=[t.get_text() for t in axes.get_xticklabels()], ticks=[t.get_text() for t in axes.get_yticklabels()],
-        texts=[t.get_text() for t in axes.texts], colours={names[line]: line.get_color() for line in axes.lines},
-        curves={(names[line], line.get_markerfacecolor() == 'white'): [tuple(p) for p in zip(*line.get_data())]
-                for line in lines if line.get_marker() not in '_|'},
-        dense=sorted(x[0] if tuple(y) == (0, 1) else y[0] for x, y in dashed),
-        bars=[(bar.get_width(), bar.get_facecolor()[:3] == (1, 1, 1)) for bar in axes.patches],
-        errors=[s.tolist() for c in axes.collections if hasattr(c, 'get_segments') for s in c.get_segments()],
-        bands=len(axes.collections))
+TWO_SEEDS = [
+    dense_row(0.5),
+    dense_row(0.5, seed=1),
+    row(0.4, x=90.0),
+    row(0.6, x=90.0, seed=1),
+    row(0.5, x=10.0),
+    row(0.25, x=90.0, control='random'),
+]
 
 
 @pytest.fixture
 def drawn(tmp_path, monkeypatch):
-    """Plot, check the file, return the contents of each panel and the names in the legend."""
-    def keep(figure, path):
-        panels.extend(contents(axes) for axes in figure.axes if axes.axison)
-        legend.extend(t.get_text() for t in figure.legends[0].get_texts())
-        return save(figure, path)
-
-    def call(rows, **changes):
-        panels.clear(), legend.clear()
-        path = tmp_path / 'a.png'
-        assert plot(rows, experiment(**changes), path) == path
-        assert_drawn(path)
-        assert not plt.get_fignums()
-        return panels, legend
-    panels, legend, save = [], [], figures._save
-    monkeypatch.setattr(figures, '_save', keep)
-    return call
+    return recorder(tmp_path, monkeypatch)
 
 
 def test_curve_of_means_with_the_dense_net_and_controls(drawn):
     (panel,), legend = drawn(TWO_SEEDS, x_label='pruned (%)')
     assert panel['curves'] == {('c', False): [(10, 0.5), (90, 0.5)], ('c', True): [(90, 0.25)]}
     assert panel['dense'] == [0.5] and panel['colours']['dense'] == panel['colours']['c']
-    (low, high), = [e for e in panel['errors'] if e and not math.isnan(e[0][1])]
-    assert (low[0], high[0]) == (90, 90) and (low[1], high[1]) == pytest.approx((0.5 - 1.2706, 0.5 + 1.2706))
+    ((low, high),) = [e for e in panel['errors'] if e and not math.isnan(e[0][1])]
+    assert (low[0], high[0]) == (90, 90) and (low[1], high[1]) == pytest.approx(
+        (0.5 - 1.2706, 0.5 + 1.2706)
+    )
     assert (panel['title'], panel['x'], panel['y']) == ('this study', 'pruned (%)', 'bbox mAP')
     assert legend == ['c', 'control: random', 'dense', '95% confidence, 1-2 seeds']
 
@@ -71,7 +42,9 @@ def test_change_against_dense(drawn):
     assert panel['y'] == 'bbox mAP, change against dense (%)'
 
 
-@pytest.mark.parametrize('second, dense', [(0.5, [0.5]), (0.25, [0.25, 0.5])], ids=['shared', 'not shared'])
+@pytest.mark.parametrize(
+    'second, dense', [(0.5, [0.5]), (0.25, [0.25, 0.5])], ids=['shared', 'not shared']
+)
 def test_one_dense_line_where_lines_share_a_net(drawn, second, dense):
     (panel,), legend = drawn([row(0.4, line='a'), row(0.3, line='b', dense=second)])
     assert panel['dense'] == dense and legend == ['a', 'b', 'dense']
@@ -79,51 +52,83 @@ def test_one_dense_line_where_lines_share_a_net(drawn, second, dense):
 
 
 def test_dense_nets_without_a_colour_are_told_apart(drawn):
-    rows = [row(0.4, dense, config=c, line=line) for c, dense in (('c', 0.5), ('d', 0.25)) for line in 'ab']
+    rows = [
+        row(0.4, dense, config=c, line=line)
+        for c, dense in (('c', 0.5), ('d', 0.25))
+        for line in 'ab'
+    ]
     (panel,), _ = drawn(rows, x_label='x')
     assert panel['x'] == 'x\n(dense: c 0.5; d 0.25)' and panel['dense'] == [0.25, 0.5]
 
 
 def test_a_panel_for_each_metric_over_the_papers(drawn):
-    rows = [row(metrics={BOX: 0.4, SEGM: 0.3}) | dict(dense={BOX: 0.5, SEGM: 0.5})]
+    rows = [row(metrics={BOX: 0.4, SEGM: 0.3}) | {'dense': {BOX: 0.5, SEGM: 0.5}}]
     panels, _ = drawn(rows, reference='direct_pruning', metrics=(SEGM, BOX))
-    assert [p['title'] for p in panels] == ['this study', 'this study', 'paper, segm', 'paper, bbox']
+    assert [p['title'] for p in panels] == [
+        'this study',
+        'this study',
+        'paper, segm',
+        'paper, bbox',
+    ]
     assert [p['y'] for p in panels] == ['segm mAP', 'bbox mAP', 'mAP (%)', 'mAP (%)']
-    assert panels[2]['curves']['R18', False][7] == (80, 27.9) and panels[2]['dense'] == [27.64, 35.16]
+    assert panels[2]['curves']['R18', False][7] == (80, 27.9) and panels[2]['dense'] == [
+        27.64,
+        35.16,
+    ]
     assert [p['place'] for p in panels] == [(0, 0), (0, 1), (1, 0), (1, 1)]
 
 
 def test_the_paper_is_on_the_right_with_its_band(drawn):
-    panels, legend = drawn([row(0.4, line='layerwise'), row(0.45, line='global')], reference='layerwise_vs_global')
+    panels, legend = drawn(
+        [row(0.4, line='layerwise'), row(0.45, line='global')], reference='layerwise_vs_global'
+    )
     own, theirs = panels
     assert (theirs['title'], theirs['x'], theirs['bands']) == ('paper', 'pruned (%)', 2)
     assert theirs['curves']['layerwise', False][-1] == (95, 52.203) and theirs['dense'] == [69.74]
-    assert own['colours']['dense'] == theirs['colours']['dense'] == '#666666'  # nobody's, as both share it
+    assert (
+        own['colours']['dense'] == theirs['colours']['dense'] == '#666666'
+    )  # nobody's, as both share it
     assert theirs['colours']['layerwise'] == own['colours']['layerwise'] != own['colours']['global']
-    assert (own['place'], theirs['place']) == ((0, 0), (0, 1)) and legend == ['layerwise', 'global', 'dense']
+    assert (own['place'], theirs['place']) == ((0, 0), (0, 1)) and legend == [
+        'layerwise',
+        'global',
+        'dense',
+    ]
 
 
 def test_overlap_of_early_masks_is_beside_the_papers(drawn):
     rows = [dense_row(), row(0.4, x=50.0, iou=0.75), row(0.45, x=100.0, iou=1.0)]
     panels, _ = drawn(rows)
     assert [p['y'] for p in panels] == ['bbox mAP', 'IoU with the final mask']
-    assert panels[1]['curves'] == {('c', False): [(50, 0.75), (100, 1)]} and panels[1]['dense'] == []
+    assert (
+        panels[1]['curves'] == {('c', False): [(50, 0.75), (100, 1)]} and panels[1]['dense'] == []
+    )
     panels, _ = drawn(rows, reference='early_bird')
     assert [p['y'] for p in panels] == ['bbox mAP', 'mAP (%)'] + ['IoU with the final mask'] * 2
     assert panels[3]['curves']['', False][0] == (600, 0.9293)
 
 
 def test_bars_with_controls(drawn):
-    rows = [dense_row(0.5), row(0.4, label='base'), row(0.2, label='top'), row(0.1, label='top', control='random')]
+    rows = [
+        dense_row(0.5),
+        row(0.4, label='base'),
+        row(0.2, label='top'),
+        row(0.1, label='top', control='random'),
+    ]
     (panel,), legend = drawn(rows, kind='bars')
-    assert panel['bars'] == [(0.4, False), (0.2, False), (0.1, True)] and panel['ticks'] == ['base', 'top']
+    assert panel['bars'] == [(0.4, False), (0.2, False), (0.1, True)] and panel['ticks'] == [
+        'base',
+        'top',
+    ]
     assert panel['texts'] == ['0.400', '0.200', 'random 0.100'] and panel['dense'] == [0.5]
     assert legend == ['c', 'control: random', 'dense']
 
 
 def test_near_values_are_no_bars(drawn):
     """Bars that don't start at 0 would lie about the difference."""
-    panels, _ = drawn([row(0.45, label='base'), row(0.475, label='top')], kind='bars', reference='modules_voc')
+    panels, _ = drawn(
+        [row(0.45, label='base'), row(0.475, label='top')], kind='bars', reference='modules_voc'
+    )
     assert [p['bars'] for p in panels] == [[], []] and panels[0]['texts'] == ['0.450', '0.475']
     assert panels[1]['title'] == 'paper (3 sd of 5 runs)' and panels[1]['dense'] == [69.74]
     assert panels[1]['ticks'][0] == 'heads' and len(panels[1]['ticks']) == 15
@@ -131,17 +136,28 @@ def test_near_values_are_no_bars(drawn):
 
 def test_bars_of_changes_start_at_zero(drawn):
     (panel,), _ = drawn([row(0.4, label='base'), row(0.55, label='top')], kind='bars', y='change')
-    assert [w for w, _ in panel['bars']] == pytest.approx([-20, 10]) and panel['texts'] == ['-20.0', '+10.0']
+    assert [w for w, _ in panel['bars']] == pytest.approx([-20, 10]) and panel['texts'] == [
+        '-20.0',
+        '+10.0',
+    ]
 
 
 @pytest.mark.parametrize('tensors, below', [(2, False), (21, True)])
 def test_layers_in_the_order_of_the_model(drawn, tensors, below):
-    density = {'roi_head.fc.weight': 0.25} | {f'backbone.conv{i}.conv.weight': 0.5 for i in range(1, tensors)}
-    rows = [dense_row(layer_density=dict.fromkeys(density, 1.0)), row(layer_density=density, line='global'),
-            row(layer_density=density, line='global', control='random')]
+    density = {'roi_head.fc.weight': 0.25} | {
+        f'backbone.conv{i}.conv.weight': 0.5 for i in range(1, tensors)
+    }
+    rows = [
+        dense_row(layer_density=dict.fromkeys(density, 1.0)),
+        row(layer_density=density, line='global'),
+        row(layer_density=density, line='global', control='random'),
+    ]
     (own, theirs), legend = drawn(rows, kind='layers', reference='prune_percent_across_layers')
     assert own['curves'] == {('global', False): [(0, 75)] + [(i, 50) for i in range(1, tensors)]}
-    assert own['names'][:2] == ['fc', 'backbone.conv1'] and own['y'] == theirs['y'] == 'pruned in the layer (%)'
+    assert (
+        own['names'][:2] == ['fc', 'backbone.conv1']
+        and own['y'] == theirs['y'] == 'pruned in the layer (%)'
+    )
     assert theirs['curves']['', False][-1] == (16, 92.28) and legend == ['global']
     assert theirs['place'] == ((1, 0) if below else (0, 1))
 
@@ -152,34 +168,27 @@ def test_points_of_a_line_are_lines_of_layers(drawn):
     assert panel['curves'] == {('c, 80', False): [(0, 50)], ('c, 90', False): [(0, 75)]}
 
 
-@pytest.mark.parametrize('name', paper.REFERENCES)
+@pytest.mark.parametrize('name', REFERENCES)
 def test_every_reference_is_drawn(drawn, name):
-    kind = 'bars' if name.startswith(('task', 'imagenet', 'modules')) else 'curve'
+    bars = ('task_transfer', 'imagenet_transfer', 'modules_voc', 'network_sparsity')
+    kind = 'bars' if name in bars else 'curve'
     panels, _ = drawn(TWO_SEEDS, kind=kind, reference=name)
     theirs = [p for p in panels if p['title'].startswith('paper')]
     assert theirs and all(p['curves'] or p['bars'] for p in theirs)
 
 
-def test_missing_metrics_are_gaps(drawn):
-    (panel,), _ = drawn([row(0.4, x=10.0), row(None, x=50.0), row(0.3, x=90.0)])
-    (_, first), (x, gap), (_, last) = panel['curves']['c', False]
-    assert (first, x, last) == (0.4, 50, 0.3) and math.isnan(gap)
-    other = row(None, label='a', line='of another task')
-    (panel,), _ = drawn([row(0.4, label='a'), row(None, label='b'), other], kind='bars')
-    assert panel['texts'] == ['0.400', '-']
-
-
-@pytest.mark.parametrize('kind', ['curve', 'bars'])
-def test_no_metric_at_all_is_said_in_the_panel(tmp_path, kind):
-    plot([row(None, None), row(None, None, x=90.0)], experiment(kind=kind), tmp_path / 'a.svg')
-    assert 'no value' in (tmp_path / 'a.svg').read_text()
-
-
-@pytest.mark.parametrize('rows, message', [
-    ([], r"'e' has no finished training of a ticket or control \(0 rows"),
-    ([dense_row()], r'no finished training of a ticket or control \(1 rows, all of dense nets\): run'),
-    ([row(0.4, x=None, job='k')], "'e': job 'k' has x=None, a curve needs a number")])
+@pytest.mark.parametrize(
+    'rows, message',
+    [
+        ([], r"'e' has no finished training of a ticket or control \(0 rows"),
+        (
+            [dense_row()],
+            r'no finished training of a ticket or control \(1 rows, all of dense nets\): run',
+        ),
+        ([row(0.4, x=None, job='k')], "'e': job 'k' has x=None, a curve needs a number"),
+    ],
+)
 def test_what_cannot_be_drawn_is_named(tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
         plot(rows, experiment(), tmp_path / 'a.png')
-    assert not list(tmp_path.iterdir()) and not plt.get_fignums()
+    assert not list(tmp_path.iterdir())

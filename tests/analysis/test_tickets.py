@@ -1,4 +1,5 @@
 """What a ticket file says."""
+
 import json
 
 import pytest
@@ -8,13 +9,16 @@ from mmlth.analysis.tickets import describe, layer_table
 from mmlth.core.masks import digest
 from mmlth.core.ticket import Ticket, save_ticket
 
-MASKS = {'backbone.conv.weight': torch.tensor([True, False, False, False]),
-         'rpn_head.rpn_cls.weight': torch.tensor([[True]])}
+MASKS = {
+    'backbone.conv.weight': torch.tensor([True, False, False, False]),
+    'rpn_head.rpn_cls.weight': torch.tensor([[True]]),
+}
 
 
 def ticket(masks=MASKS, **provenance):
-    return Ticket(masks=masks, rewind_file='../rewind.safetensors', rewind_digest='ab',
-                  provenance=provenance)
+    return Ticket(
+        masks=masks, rewind_file='../rewind.safetensors', rewind_digest='ab', provenance=provenance
+    )
 
 
 @pytest.fixture
@@ -33,7 +37,7 @@ def test_facts(path):
     assert facts['bytes'] == path.stat().st_size
     assert facts['bits_per_weight'] == 8 * path.stat().st_size / 5
     assert (facts['masks_digest'], facts['rewind_digest']) == (digest(MASKS), 'ab')
-    assert facts['provenance'] == dict(parameters=30, round=1)
+    assert facts['provenance'] == {'parameters': 30, 'round': 1}
     assert 'overlap' not in facts
     json.dumps(facts)
 
@@ -64,5 +68,6 @@ def test_layer_table():
     assert header.split() == ['tensor', 'group', 'weights', 'kept', 'kept']
     assert [line.split() for line in lines] == [
         ['backbone.conv.weight', 'backbone', '4', '1', '25.00%'],
-        ['rpn_head.rpn_cls.weight', 'predictors', '1', '1', '100.00%']]
+        ['rpn_head.rpn_cls.weight', 'predictors', '1', '1', '100.00%'],
+    ]
     assert len({len(line) for line in (header, *lines)}) == 1

@@ -1,0 +1,131 @@
+"""Means over seeds, with their 95% confidence intervals."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, stdev
+
+from mmlth.analysis.rows import Row, Y, is_dense, lost, value
+
+# 97.5% quantiles of Student's t for 1 to 30 degrees of freedom.
+_T = (
+    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+)  # fmt: skip
+_NORMAL = 1.96
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """The seeds of one point.
+
+    Attributes:
+        config, line, x, label, control: Those of its rows.
+        dense: Whether it is of dense nets.
+        mean: Over the seeds; NaN if any seed's value is: a mean without the seeds that failed
+            would look too good.
+        n: Number of seeds.
+        ci: Half-width of the 95% confidence interval by Student's t; None for n = 1.
+        lost_seeds: Those for which the evaluator returned no metric.
+        sparsity: Mean over the rows; ``network_sparsity`` likewise.
+    """
+
+    config: str
+    line: str
+    x: float | None
+    label: str
+    control: str
+    dense: bool
+    mean: float
+    n: int
+    ci: float | None
+    lost_seeds: tuple[int, ...]
+    sparsity: float
+    network_sparsity: float
+
+
+def aggregate(rows: Iterable[Row], metric: str, y: str = 'metric') -> list[Group]:
+    """Average a metric over the seeds of each config, line, x, label and control.
+
+    Args:
+        rows: Finished trainings.
+        metric: Name in the rows' metrics.
+        y: 'metric', 'change' or 'difference' (see :func:`.rows.value`).
+
+    Returns:
+        One a group, in the order of the rows.
+
+    Raises:
+        ValueError: Unknown y.
+    """
+    if y not in Y:
+        raise ValueError(f'y={y!r}: allowed are {", ".join(Y)}')
+    return average(rows, partial(value, metric=metric, y=y), partial(lost, metric=metric))
+
+
+def _never(row: Row) -> bool:
+    return False
+
+
+def average(
+    rows: Iterable[Row],
+    value_of: Callable[[Row], float],
+    is_lost: Callable[[Row], bool] = _never,
+) -> list[Group]:
+    """Do what :func:`aggregate` does for any number of a row.
+
+    Args:
+        rows: Finished trainings.
+        value_of: The number; NaN where a row has none.
+        is_lost: Tells whether it has none because nothing was detected.
+    """
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        point = (row['config'], row['line'], row['x'], row['label'], row['control'])
+        groups.setdefault((*point, is_dense(row)), []).append(row)
+    return [_group(group, value_of, is_lost) for group in groups.values()]
+
+
+def _group(
+    rows: Sequence[Row], value_of: Callable[[Row], float], is_lost: Callable[[Row], bool]
+) -> Group:
+    seeds: dict[int, list[float]] = {}
+    for row in rows:  # jobs that share a dense net don't make it more certain: a seed counts once
+        seeds.setdefault(row['seed'], []).append(value_of(row))
+    values = [fmean(several) for several in seeds.values()]
+    lost_seeds = dict.fromkeys(row['seed'] for row in rows if is_lost(row))
+    first = rows[0]
+    return Group(
+        config=first['config'],
+        line=first['line'],
+        x=first['x'],
+        label=first['label'],
+        control=first['control'],
+        dense=is_dense(first),
+        mean=fmean(values),
+        n=len(values),
+        ci=half_width(values),
+        lost_seeds=tuple(lost_seeds),
+        sparsity=fmean(row['sparsity'] for row in rows),
+        network_sparsity=fmean(row['network_sparsity'] for row in rows),
+    )
+
+
+def half_width(values: Sequence[float]) -> float | None:
+    """Return half of the 95% confidence interval of the mean: t * s / sqrt(n).
+
+    Beyond 31 values t is taken as the normal distribution's 1.96.
+
+    Returns:
+        None for one value, NaN where any value is.
+    """
+    n = len(values)
+    if n < 2:
+        return None
+    if not all(map(math.isfinite, values)):
+        return math.nan
+    freedom = n - 1
+    t = _T[freedom - 1] if freedom <= len(_T) else _NORMAL
+    return t * stdev(values) / math.sqrt(n)

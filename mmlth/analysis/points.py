@@ -1,0 +1,97 @@
+"""Points that figures of experiments draw, of one's own trainings and of the paper."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mmlth.analysis.averages import Group, aggregate, average
+from mmlth.analysis.paper import PaperPoint
+from mmlth.analysis.rows import Row, control_note, dense_rows, is_dense, line_names, point_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotPoint:
+    """One point of a panel.
+
+    Attributes:
+        line: Name of its curve.
+        label: Name of the point itself.
+        control: What was trained in place of the ticket, or ''.
+        x: NaN for a dense net.
+        y: NaN where there is no value.
+        low, high: The interval around y; NaN where there is none.
+        dense: Whether it is a dense net, which is drawn as a line.
+        lost: Number of seeds for which nothing was detected.
+        n: Number of seeds.
+    """
+
+    line: str
+    label: str
+    control: str
+    x: float
+    y: float
+    low: float
+    high: float
+    dense: bool
+    lost: int = 0
+    n: int = 1
+
+    @property
+    def control_note(self) -> str:
+        """The control's name where the point isn't called so itself, else ''."""
+        return control_note(self.label, self.control)
+
+    @property
+    def has_value(self) -> bool:
+        """Whether there is a y to draw."""
+        return math.isfinite(self.y)
+
+
+def metric_points(rows: Sequence[Row], metric: str, y: str) -> list[PlotPoint]:
+    """Return the means of a metric over seeds (:func:`.averages.aggregate`); dense nets last."""
+    tickets = [row for row in rows if not is_dense(row)]
+    return _points(aggregate(tickets + dense_rows(rows), metric, y), tickets)
+
+
+def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[PlotPoint]:
+    """Return the means of any number of the rows, without dense nets."""
+    tickets = [row for row in rows if not is_dense(row)]
+    return _points(average(tickets, value_of), tickets)
+
+
+def paper_points(points: Iterable[PaperPoint]) -> list[PlotPoint]:
+    """Return the paper's points to draw; those without a label are called by their x."""
+    return [
+        PlotPoint(
+            line=point.line,
+            label=point.label or f'{point.x:g}',
+            control='',
+            x=point.x,
+            y=point.y,
+            low=point.low,
+            high=point.high,
+            dense=point.dense,
+        )
+        for point in points
+    ]
+
+
+def _points(groups: Iterable[Group], tickets: Sequence[Row]) -> list[PlotPoint]:
+    names = line_names(tickets)
+    return [_point(group, names) for group in groups]
+
+
+def _point(group: Group, names: dict[tuple[str, str], str]) -> PlotPoint:
+    half = group.ci or math.nan  # an interval of width 0 can't be seen
+    return PlotPoint(
+        line=names.get((group.config, group.line), group.config),
+        label=point_name(group.label, group.x),
+        control=group.control,
+        x=math.nan if group.x is None else group.x,
+        y=group.mean,
+        low=group.mean - half,
+        high=group.mean + half,
+        dense=group.dense,
+        lost=len(group.lost_seeds),
+        n=group.n,
+    )

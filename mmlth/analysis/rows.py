@@ -1,0 +1,182 @@
+"""Finished trainings of a study as flat rows, and how their lines and points are called."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypedDict
+
+
+class Row(TypedDict):
+    """One finished training.
+
+    Attributes:
+        job: Name of its job.
+        config: Name of the detector's config.
+        seed: Of the job.
+        round: Number of prunings (0 = dense).
+        control: What was trained in place of the ticket, or ''.
+        sparsity: Of the scope, in [0, 1); ``network_sparsity`` likewise of the whole model.
+        metrics: The evaluator's; empty where the detector found nothing.
+        dense: The metrics of the dense round that it is compared with; empty without one.
+        settings: Of the job.
+        layer_density: Name of a tensor -> kept share.
+        label: Name of the point, or ''.
+        line: Curve that the study put it on, or ''.
+        x: Where the curve has it, or None.
+        iou: Overlap of an early mask with the final one, or None.
+        seconds: Wall time of training and evaluation.
+    """
+
+    job: str
+    config: str
+    seed: int
+    round: int
+    control: str
+    sparsity: float
+    network_sparsity: float
+    metrics: dict[str, float]
+    dense: dict[str, float]
+    settings: dict[str, Any]
+    layer_density: dict[str, float]
+    label: str
+    line: str
+    x: float | None
+    iou: float | None
+    seconds: float
+
+
+def _percent(value: float, dense: float) -> float:
+    return 100 * (value / dense - 1) if dense else math.nan
+
+
+Y: dict[str, Callable[[float, float], float]] = {
+    'metric': lambda value, dense: value,
+    'change': _percent,
+    'difference': lambda value, dense: value - dense,
+}
+
+
+def is_dense(row: Row) -> bool:
+    """Return whether a row is a dense round (a control of the same round isn't)."""
+    return row['round'] == 0 and not row['control']
+
+
+def value(row: Row, metric: str, y: str) -> float:
+    """Return a metric of a row.
+
+    Args:
+        row: A training.
+        metric: Name in the row's metrics.
+        y: A key of :data:`Y`: 'metric' itself, 'change' in per cent of the dense net's, or
+            'difference' from the dense net's.
+
+    Returns:
+        NaN where the row, or its dense net where that is needed, lacks the metric.
+    """
+    own = row['metrics'].get(metric, math.nan)
+    return Y[y](own, row['dense'].get(metric, math.nan))
+
+
+def nothing_detected(row: Row) -> bool:
+    """Return whether the evaluator returned no metric at all."""
+    return not row['metrics']
+
+
+def lost(row: Row, metric: str) -> bool:
+    """Return whether a row lacks a metric because nothing was detected.
+
+    A row whose dense net has other metrics belongs to another task, which never has this one.
+    """
+    is_of_task = metric in row['dense'] or not row['dense']
+    return nothing_detected(row) and is_of_task
+
+
+def dense_rows(rows: Sequence[Row]) -> list[Row]:
+    """Return the dense nets that the rows compare themselves with, one a config and seed.
+
+    Where the lines of a config have different dense nets, there is one for each line; where several
+    lines share one, its line is ''. Jobs without a dense round (transfers) add none.
+    """
+    having = [row for row in rows if row['dense'] or is_dense(row)]
+    names = _names_of_dense_lines(having)
+    found: dict[tuple[str, str, int], Row] = {}
+    for row in having:
+        line = names(row)
+        key = (row['config'], line, row['seed'])
+        if key not in found:
+            found[key] = row | {
+                'line': line,
+                'x': None,
+                'label': 'dense',
+                'control': '',
+                'round': 0,
+                'metrics': row['dense'],
+                'sparsity': 0.0,
+                'network_sparsity': 0.0,
+            }
+    return list(found.values())
+
+
+def _names_of_dense_lines(rows: Sequence[Row]) -> Callable[[Row], str]:
+    """Return what names the line of a row's dense net."""
+    lines: dict[str, dict[str, None]] = {}
+    nets: dict[tuple[str, int], set[str]] = {}
+    for row in rows:
+        of_config = lines.setdefault(row['config'], {})
+        if not is_dense(row):
+            of_config[row['line']] = None
+        metrics = str(sorted(row['dense'].items()))
+        nets.setdefault((row['config'], row['seed']), set()).add(metrics)
+    differing = {config for (config, _), found in nets.items() if len(found) > 1}
+
+    def name(row: Row) -> str:
+        if row['config'] in differing:
+            return row['line']
+        several = list(lines[row['config']])
+        return several[0] if len(several) == 1 else ''
+
+    return name
+
+
+def line_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:
+    """Return (config, line) -> the name of the line.
+
+    That is itself, or the config where it has none, or both where configs share a line.
+    """
+    keys = dict.fromkeys((row['config'], row['line']) for row in rows)
+    lines = [line for _, line in keys]
+    names = {}
+    for config, line in keys:
+        is_shared = line and lines.count(line) > 1
+        names[config, line] = f'{line}, {config}' if is_shared else line or config
+    return names
+
+
+def point_name(label: str, x: float | None) -> str:
+    """Return what a point is called: its label, or its x.
+
+    >>> point_name('', 80.0), point_name('ticket', 80.0), point_name('', None)
+    ('80', 'ticket', '-')
+    """
+    return label or ('-' if x is None else f'{x:.4g}')
+
+
+def control_note(label: str, control: str) -> str:
+    """Return the control's name where the point isn't called so itself, else ''."""
+    return '' if control == label else control
+
+
+def lines_of_points(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows without controls, each point of a line that has several as its own line."""
+    tickets = [row for row in rows if not row['control']]
+    names = line_names(tickets)
+    points: dict[str, set[str]] = {}
+    for row in tickets:
+        name = names[row['config'], row['line']]
+        points.setdefault(name, set()).add(point_name(row['label'], row['x']))
+    renamed = []
+    for row in tickets:
+        name = names[row['config'], row['line']]
+        if len(points[name]) > 1:
+            name = f'{name}, {point_name(row["label"], row["x"])}'
+        renamed.append(row | {'line': name})
+    return renamed
