@@ -88,8 +88,8 @@ make_venv() {
 
 # Where an installation or a build stands, from its log.
 last_step() {
-    grep -oE '^ *(Collecting|Downloading|Installing) [^ ]+|^\[[0-9]+/[0-9]+\]' "$1" |
-        tail -n 1 | sed -E 's|^\[(.*)/(.*)\]|\1 of \2 files compiled|; s/^ *//'
+    grep -oE '^ *((Collecting|Downloading|Installing) [^ ]+|\[[0-9]+/[0-9]+\])' "$1" |
+        tail -n 1 | sed -E 's|^ *||; s|^.(.*)/(.*)\]|\1 of \2 files compiled|; s|collected|it all|'
 }
 
 # $1: what it does, $2: its log, the rest: the command
@@ -196,7 +196,7 @@ if [ $# -gt 0 ]; then
     usage
     if [ "$1" = --help ]; then exit; else exit 2; fi
 fi
-cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
+CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 choose_stack
 is_ready || { take_lock; is_ready || set_up; }
 say "Ready: $PY, Python $(version_of "$PY")"
