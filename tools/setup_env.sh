@@ -27,11 +27,10 @@ INDEX_HELP='Index not reached? Set PIP_INDEX_URL to a mirror, HTTPS_PROXY to a p
 
 say() { printf '%s\n' "$*"; }
 
-# $1: what is wrong; the rest: what was seen, and what to do
-die() {
+die() {  # $1: what is wrong; the rest: what was seen, and what to do
     printf 'setup_env.sh: %s\n' "$1" >&2
     shift
-    [ $# -eq 0 ] || printf '%s\n' "$@" | sed 's/^/  /' >&2
+    if [ $# -gt 0 ]; then printf '%s\n' "$@" | sed 's/^/  /' >&2; fi
     exit 1
 }
 
@@ -53,11 +52,9 @@ version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/de
 
 # What keeps a Python from being used; nothing if it will do.
 fault_of() {
-    local version
-    version=$(version_of "$1") || version='not there, or broken'
-    case $version in
+    case $(version_of "$1") in
         3.1[012].*) "$1" -c 'import venv, ensurepip' 2>/dev/null || say "$1 has no venv" ;;
-        *) say "$1 is $version" ;;
+        *) say "$1 is $(version_of "$1" || say 'not there, or broken')" ;;
     esac
 }
 
@@ -72,28 +69,33 @@ choose_python() {
         'Get one: apt-get install python3 python3-venv python3-dev, or set PYTHON=/path/to/it'
 }
 
+# Runs what writes into the environment. If it is killed, the mark stays: make it anew.
+marked() {
+    local status=0
+    touch "$STATE/busy"
+    "$@" || status=$?
+    rm "$STATE/busy"
+    return "$status"
+}
+
 make_venv() {
-    # what was being written when a kill came can't be trusted
     if [ -z "$(fault_of "$PY")" ] && [ ! -e "$STATE/busy" ]; then return; fi
     choose_python
     if [ -e "$VENV" ] && [ ! -e "$STATE/ours" ]; then
         die "$VENV is no environment to use, and not made here" "Move it: mv $VENV $VENV-old"
     fi
     say "Making $VENV with $PYTHON ($(version_of "$PYTHON"))"
-    touch "$STATE/ours" "$STATE/busy"
-    "$PYTHON" -m venv --clear "$VENV" >"$LOG" 2>&1 ||
-        die "$PYTHON -m venv failed:" "$(tail -n 5 "$LOG")"
-    rm "$STATE/busy"
+    touch "$STATE/ours"
+    marked "$PYTHON" -m venv --clear "$VENV" >"$LOG" 2>&1 || die_of 'no venv' "$LOG"
 }
 
 # Where an installation or a build stands, from its log.
 last_step() {
-    grep -oE '^ *((Collecting|Downloading|Installing) [^ ]+|\[[0-9]+/[0-9]+\])' "$1" |
-        tail -n 1 | sed -E 's|^ *||; s|^.(.*)/(.*)\]|\1 of \2 files compiled|; s|collected|it all|'
+    grep -oE '(Collecting|Downloading) [^ ]+|Installing collected packages|\[[0-9]+/[0-9]+\]' "$1" |
+        tail -n 1 | sed -E 's|^.([0-9]+)/([0-9]+).$|\1 of \2 files compiled|' || say 'at work'
 }
 
-# $1: what it does, $2: its log, the rest: the command
-with_progress() {
+with_progress() {  # $1: what it does, $2: its log, the rest: the command
     local label=$1 log=$2 status=0
     shift 2
     say "$label (log: $log)"
@@ -119,21 +121,19 @@ die_of() {
 }
 
 pip_install() {
-    local label=$1 status=0
+    local label=$1
     shift
-    touch "$STATE/busy"
-    with_progress "$label" "$LOG" pip install "$@" || status=$?
-    rm "$STATE/busy"
-    [ "$status" -eq 0 ] || die_of 'pip failed' "$LOG" "$INDEX_HELP"
+    marked with_progress "$label" "$LOG" pip install "$@" ||
+        die_of 'pip failed' "$LOG" "$INDEX_HELP"
 }
 
 install_mmcv_wheel() {
-    pip install --no-deps --only-binary :all: --find-links "$BUILD" "$MMCV" >"$LOG" 2>&1
+    marked pip install --no-deps --only-binary :all: --find-links "$BUILD" "$MMCV" >"$LOG" 2>&1
 }
 
 check_compiler() {
     local headers
-    headers=$("$PY" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+    headers=$("$PY" -c 'import sysconfig; print(sysconfig.get_path("include"))')
     say '#include <Python.h>' | ${CXX:-c++} -I "$headers" -x c++ -fsyntax-only - 2>"$LOG" ||
         die "pip found no wheel of $MMCV, and here it can't be compiled:" "$(tail -n 3 "$LOG")" \
             'Get a C++ compiler and Python.h: apt-get install g++ python3-dev, or set CXX=...'
@@ -153,13 +153,11 @@ compile_mmcv() {
     PATH=$PWD/$VENV/bin:$PATH with_progress "Compiling $MMCV" "$STATE/mmcv.log" \
         pip wheel -v --no-deps --no-build-isolation --no-cache-dir -w "$BUILD" "$BUILD/tree" ||
         die_of "$MMCV did not compile" "$STATE/mmcv.log" 'Memory short? Set MAX_JOBS=1.' \
-            "On a GPU machine it takes nvcc of torch's CUDA version (CUDA_HOME)," \
-            'or CUDA_VISIBLE_DEVICES= before the command, which leaves the GPU ops out.'
+            "With a GPU: nvcc of torch's CUDA (CUDA_HOME), or CUDA_VISIBLE_DEVICES= for CPU ops"
     rm -rf "$BUILD/unpacked" "$BUILD/tree"
 }
 
-# What the environment depends on, as one line.
-state() { say "$(cksum <"$NEEDS") $(version_of "$PY") $PWD"; }
+state() { say "$(cksum <"$NEEDS") $(version_of "$PY") $PWD"; }  # all that it depends on
 
 is_ready() { [ -f "$STATE/ready" ] && [ "$(cat "$STATE/ready")" = "$(state)" ]; }
 
@@ -167,10 +165,8 @@ is_ready() { [ -f "$STATE/ready" ] && [ "$(cat "$STATE/ready")" = "$(state)" ]; 
 take_lock() {
     mkdir -p "$STATE"
     exec 9>"$STATE/lock"
-    if command -v flock >/dev/null && ! flock -n 9; then
-        say "Waiting for another set-up of $VENV"
-        flock 9
-    fi
+    command -v flock >/dev/null || return 0
+    flock -n 9 || { say "Waiting for another set-up of $VENV"; flock 9; }
 }
 
 set_up() {
@@ -192,10 +188,12 @@ set_up() {
     state >"$STATE/ready"
 }
 
-if [ $# -gt 0 ]; then
-    usage
-    if [ "$1" = --help ]; then exit; else exit 2; fi
-fi
+case ${1:-} in
+    '') ;;
+    --help) usage; exit ;;
+    *) usage >&2; exit 2 ;;
+esac
+trap 'die "interrupted; run it again to go on"' INT
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 choose_stack
 is_ready || { take_lock; is_ready || set_up; }
