@@ -158,7 +158,6 @@ compile_mmcv() {
 }
 
 state() { say "$(cksum <"$NEEDS") $(version_of "$PY") $PWD"; }  # all that it depends on
-
 is_ready() { [ -f "$STATE/ready" ] && [ "$(cat "$STATE/ready")" = "$(state)" ]; }
 
 # One at a time. What pip started holds the lock too, should this script be killed alone.
