@@ -192,7 +192,7 @@ case ${1:-} in
     --help) usage; exit ;;
     *) usage >&2; exit 2 ;;
 esac
-trap 'die "interrupted; run it again to go on"' INT
+trap 'exit 130' INT  # rather than report what was interrupted as failed
 CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.."
 choose_stack
 is_ready || { take_lock; is_ready || set_up; }
