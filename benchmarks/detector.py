@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from mmdet.models import BaseDetector
 from mmdet.structures import DetDataSample
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
-from torch import nn
 from torch.optim import Optimizer
 
 from mmlth.engine.configs import load_config
@@ -51,7 +51,7 @@ class Clock:
         return call
 
 
-def build(device: str) -> nn.Module:
+def build(device: str) -> BaseDetector:
     """Return a Faster R-CNN R50-FPN with random weights, in training mode."""
     cfg = load_config(CONFIG, {'model.backbone.init_cfg': None})
     init_default_scope('mmdet')
@@ -85,11 +85,11 @@ def sample(size: tuple[int, int], generator: torch.Generator) -> DetDataSample:
     return found
 
 
-def sgd(model: nn.Module) -> Optimizer:
+def sgd(model: BaseDetector) -> Optimizer:
     return torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
 
 
-def train_step(model: nn.Module, optimizer: Optimizer, data: dict[str, list]) -> None:
+def train_step(model: BaseDetector, optimizer: Optimizer, data: dict[str, list]) -> None:
     optimizer.zero_grad()
     processed = model.data_preprocessor(data, training=True)
     losses = model(**processed, mode='loss')

@@ -26,7 +26,7 @@ from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
 COCO_1X = 12 * 7329  # steps of the paper's schedule, 16 images each
 
 
-def looks(model: nn.Module, names: list[str], count: int, density: float) -> float:
+def looks(model: nn.Module, names: tuple[str, ...], count: int, density: float) -> float:
     """Return the median seconds of a look at the weights called ``names``."""
     runner = stand_in_runner(model, count)
     seconds = []

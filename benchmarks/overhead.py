@@ -18,10 +18,10 @@ CONFIG = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscen
 
 def run(arguments: list[str], work_dir: Path) -> float:
     """Run a whole job in a process of its own; returns its seconds."""
-    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', *arguments]
+    tool = str(ROOT / 'tools' / 'imp_train.py')
+    command = [sys.executable, tool, *arguments, '--work-dir', str(work_dir)]
     start = time.perf_counter()
-    subprocess.run([*command, '--work-dir', work_dir], check=True, cwd=ROOT,
-                   stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 

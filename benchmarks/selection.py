@@ -26,6 +26,7 @@ WEIGHTS = 41_500_000
 
 Scores = dict[str, Tensor]
 Masks = dict[str, Tensor]
+Seconds = dict[str, list[float]]
 
 
 def layer_shapes() -> list[tuple[int, ...]]:
@@ -90,7 +91,7 @@ def peak_copies(method: str) -> float:
     """Run one method; return its peak memory beyond inputs and result, in copies of the scores."""
     function = METHODS[method]
     scores = make_scores()
-    one = flat(scores) if method != 'mmlth' else None
+    one = torch.empty(0) if method == 'mmlth' else flat(scores)
     masks = mask_functions.dense_masks(scores)
     size = mask_functions.size(scores)
     tiny = {'tiny': torch.rand(9)}
@@ -115,9 +116,9 @@ def peak_copies_alone(method: str) -> float:
     return float(done.stdout)
 
 
-def time_methods(scores: Scores, one: Tensor, masks: Masks, repeats: int) -> dict[str, list]:
+def time_methods(scores: Scores, one: Tensor, masks: Masks, repeats: int) -> Seconds:
     """Return the seconds of every method, interleaved so that load hits all alike."""
-    seconds = {name: [] for name in METHODS}
+    seconds: Seconds = {name: [] for name in METHODS}
     order = random.Random(0)
     for _ in range(repeats):
         for name in order.sample(list(METHODS), len(METHODS)):
