@@ -27,6 +27,7 @@ setup(
     long_description=read_readme(),
     long_description_content_type='text/markdown',
     packages=find_packages(include=['mmlth', 'mmlth.*']),
+    package_data={'mmlth.analysis': ['paper_numbers/*.csv']},
     python_requires='>=3.10,<3.13',
     # MMEngine, MMCV and MMDetection come under two families of names, which
     # can't be told to pip as one requirement: choose one of the extras.
@@ -53,6 +54,7 @@ setup(
         'tensorboard': ['tensorboard'],
         'digits': ['scikit-learn'],
         'tests': ['pytest', 'scikit-learn', 'tensorboard'],
+        'dev': ['pytest>=8', 'ruff>=0.15', 'mypy>=1.18'],
     },
     zip_safe=False,
 )

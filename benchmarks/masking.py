@@ -1,10 +1,10 @@
 #!/usr/bin/env python
 """What masking costs in training: seconds spent in it per step over seconds of the step.
 
-Faster R-CNN R50-FPN with 80% of the paper's scope pruned, one process, median over the steps. Every
-method masks the same tensors; the seconds are taken inside the method's own hooks, since whole-step
-times on a shared CPU swing by more than a per cent. On a GPU the ratio of whole steps is printed too
-(CUDA is synchronised around every timer).
+Faster R-CNN R50-FPN with 80% of the paper's scope pruned, one process, median over the steps.
+Every method masks the same tensors; the seconds are taken inside the method's own hooks, since
+whole-step times on a shared CPU swing by more than a per cent. On a GPU the ratio of whole steps
+is printed too (CUDA is synchronised around every timer).
 
   mmlth       gradient masked as it arrives, weights masked after the optimizer's step
   prune       torch.nn.utils.prune: weight_orig * weight_mask before every forward of every layer
@@ -16,171 +16,174 @@ times on a shared CPU swing by more than a per cent. On a GPU the ratio of whole
 import argparse
 import statistics
 import sys
-import time
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+from unittest import mock
 
 import torch
-from mmengine.registry import MODELS, init_default_scope
-from mmengine.structures import InstanceData
-from torch import nn
+from detector import Clock, add_arguments, batch, build, sgd, train_step
+from torch import Tensor, nn
 from torch.nn.utils import parametrize, prune
+from torch.optim import Optimizer
 
 from mmlth.core import criteria, masks as mask_functions, scope, selection
-from mmlth.engine.configs import load_config
-from mmlth.engine.initial import init_quietly
 from mmlth.engine.wrapper import PrunedModelWrapper
 
+DENSITY = 0.2
 
-class Clock:
-    """Adds up the seconds spent in a method within one step."""
+Masks = dict[str, Tensor]
 
-    def __init__(self, device: str) -> None:
-        self.cuda = device != 'cpu'
-        self.seconds = 0.0
 
-    def now(self) -> float:
-        if self.cuda:
-            torch.cuda.synchronize()
-        return time.perf_counter()
+def owners_of(model: nn.Module, masks: Masks) -> dict[str, nn.Module]:
+    """Return name of a weight -> the layer that holds it."""
+    return {name: model.get_submodule(name.removesuffix('.weight')) for name in masks}
 
-    @contextmanager
-    def running(self):
-        start = self.now()
-        yield
-        self.seconds += self.now() - start
 
-    def timed(self, function):
-        def call(*args, **kwargs):
-            with self.running():
-                return function(*args, **kwargs)
-        return call
+def by_mmlth(model: nn.Module, masks: Masks, optimizer: Optimizer, clock: Clock) -> None:
+    with timed_gradient_hooks(clock):
+        wrapper = PrunedModelWrapper(model, masks)
+    timed_apply = clock.timed(wrapper.apply_masks)
+    mock.patch.object(wrapper, 'apply_masks', timed_apply).start()
+    wrapper.guard(optimizer)
+
+
+def timed_gradient_hooks(clock: Clock) -> AbstractContextManager:
+    """Time the gradient hooks that are registered within this context."""
+    register = Tensor.register_post_accumulate_grad_hook
+
+    def register_timed(parameter: Tensor, hook: Callable) -> Any:
+        return register(parameter, clock.timed(hook))
+    return mock.patch.object(Tensor, 'register_post_accumulate_grad_hook', register_timed)
+
+
+class TimedPruning(prune.BasePruningMethod):
+    """Multiply by a given mask, as prune.custom_from_mask does, against the clock."""
+
+    PRUNING_TYPE = 'global'
+
+    def __init__(self, mask: Tensor, clock: Clock) -> None:
+        self.mask = mask
+        self.clock = clock
+
+    def compute_mask(self, t: Tensor, default_mask: Tensor) -> Tensor:
+        return default_mask * self.mask.to(default_mask.dtype)
+
+    def __call__(self, module: nn.Module, inputs: tuple) -> None:
+        with self.clock.running():
+            super().__call__(module, inputs)
+
+
+def by_prune(model: nn.Module, masks: Masks, optimizer: Optimizer, clock: Clock) -> None:
+    for name, owner in owners_of(model, masks).items():
+        TimedPruning.apply(owner, 'weight', mask=masks[name], clock=clock)
 
 
 class Multiply(nn.Module):
-    def __init__(self, mask: torch.Tensor, clock: Clock) -> None:
+    """The parametrisation weight * mask, against the clock."""
+
+    mask: Tensor
+
+    def __init__(self, mask: Tensor, clock: Clock) -> None:
         super().__init__()
         self.register_buffer('mask', mask)
         self.clock = clock
 
-    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+    def forward(self, weight: Tensor) -> Tensor:
         with self.clock.running():
             return weight * self.mask
 
 
-def install(method: str, model: nn.Module, masks: dict, optimizer, clock: Clock) -> None:
-    """Make ``model`` train masked by one method, timing what it does beyond a dense step."""
-    owners = {name: model.get_submodule(name.rpartition('.')[0]) for name in masks}
-    on_device = {name: m.to(next(model.parameters()).device) for name, m in masks.items()}
-    if method == 'mmlth':
-        PrunedModelWrapper._mask_grad = timed_factory(PrunedModelWrapper._mask_grad, clock)
-        wrapper = PrunedModelWrapper(model, masks)
-        wrapper.apply_masks = clock.timed(wrapper.apply_masks)
-        wrapper.guard(optimizer)
-    elif method == 'prune':
-        for name, owner in owners.items():
-            prune.custom_from_mask(owner, 'weight', on_device[name])
-            (hook, ) = [k for k, h in owner._forward_pre_hooks.items()
-                        if isinstance(h, prune.BasePruningMethod)]
-            owner._forward_pre_hooks[hook] = clock.timed(owner._forward_pre_hooks[hook])
-    elif method == 'forward':
-        for name, owner in owners.items():
-            parametrize.register_parametrization(owner, 'weight', Multiply(on_device[name], clock))
-    elif method == 'loop':
-        def before_forward(*_):
-            with clock.running(), torch.no_grad():
-                for name, owner in owners.items():
-                    owner.weight.data.mul_(on_device[name])
-        model.register_forward_pre_hook(before_forward)
-    elif method == 'state_dict':
-        def after_step(*_):
-            with clock.running(), torch.no_grad():
-                state = model.state_dict()
-                for name in state:
-                    if name in on_device:
-                        state[name] = state[name] * on_device[name]
-                model.load_state_dict(state)
-        optimizer.register_step_post_hook(after_step)
+def by_forward(model: nn.Module, masks: Masks, optimizer: Optimizer, clock: Clock) -> None:
+    for name, owner in owners_of(model, masks).items():
+        multiply = Multiply(masks[name], clock)
+        parametrize.register_parametrization(owner, 'weight', multiply)
 
 
-def timed_factory(factory, clock: Clock):
-    """Time the gradient hook that ``factory`` returns."""
-    inner = getattr(factory, '_plain', factory)
+def by_loop(model: nn.Module, masks: Masks, optimizer: Optimizer, clock: Clock) -> None:
+    weights = {name: model.get_parameter(name) for name in masks}
 
-    def make(self, name):
-        return clock.timed(inner(self, name))
-    make._plain = inner
-    return make
-
-
-def build(device: str):
-    cfg = load_config('mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', {'model.backbone.init_cfg': None})
-    init_default_scope('mmdet')
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model).to(device)
-    init_quietly(model)
-    return model.train()
+    def before_forward(*_: Any) -> None:
+        with clock.running(), torch.no_grad():
+            for name, weight in weights.items():
+                weight.mul_(masks[name])
+    model.register_forward_pre_hook(before_forward)
 
 
-def batch(size: tuple[int, int], images: int) -> dict:
-    """Return random images with five boxes each, as a data loader would."""
-    from mmdet.structures import DetDataSample
-    generator = torch.Generator().manual_seed(0)
-    width, height = size
-    samples = []
-    for _ in range(images):
-        corner = torch.rand(5, 2, generator=generator) * torch.tensor([width / 2, height / 2])
-        boxes = torch.cat([corner, corner + torch.tensor([width / 3, height / 3])], 1)
-        sample = DetDataSample(metainfo=dict(img_shape=(height, width), ori_shape=(height, width),
-                                             scale_factor=(1.0, 1.0)))
-        sample.gt_instances = InstanceData(bboxes=boxes, labels=torch.arange(5))
-        samples.append(sample)
-    inputs = [torch.randint(0, 255, (3, height, width), dtype=torch.uint8, generator=generator)
-              for _ in range(images)]
-    return dict(inputs=inputs, data_samples=samples)
+def by_state_dict(model: nn.Module, masks: Masks, optimizer: Optimizer, clock: Clock) -> None:
+    def after_step(*_: Any) -> None:
+        with clock.running(), torch.no_grad():
+            state = model.state_dict()
+            for name in state:
+                if name in masks:
+                    state[name] = state[name] * masks[name]
+            model.load_state_dict(state)
+    optimizer.register_step_post_hook(after_step)
 
 
-def measure(method: str, args: argparse.Namespace) -> tuple[float, float]:
-    """Return the median seconds in the method and of the whole step."""
-    model = build(args.device)
+# name -> makes a model train masked, timing what that does beyond a dense step
+METHODS = {
+    'mmlth': by_mmlth,
+    'prune': by_prune,
+    'forward': by_forward,
+    'loop': by_loop,
+    'state_dict': by_state_dict,
+}
+
+
+def choose_masks(model: nn.Module) -> Masks:
+    """Return the masks of the paper's scope by magnitude, on the device of the model."""
     names = scope.choose(scope.list_weights(model), 'paper')
-    weights = {n: model.get_parameter(n).detach().cpu() for n in names}
+    weights = {name: model.get_parameter(name).detach().cpu() for name in names}
     scores = criteria.score('magnitude', weights, weights)
-    masks = selection.select(scores, mask_functions.dense_masks(weights), 0.2)
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4, momentum=0.9)
+    masks = selection.select(scores, mask_functions.dense_masks(weights), DENSITY)
+    device = next(model.parameters()).device
+    return {name: mask.to(device) for name, mask in masks.items()}
+
+
+def measure(method: str | None, args: argparse.Namespace) -> tuple[float, float]:
+    """Return the median seconds in the method (None: dense) and of the whole step."""
+    model = build(args.device)
+    masks = choose_masks(model)
+    optimizer = sgd(model)
     clock = Clock(args.device)
-    install(method, model, masks, optimizer, clock)
+    if method is not None:
+        METHODS[method](model, masks, optimizer, clock)
     data = batch(args.size, args.images)
     inside, whole = [], []
     for _ in range(args.warmup + args.steps):
-        clock.seconds, start = 0.0, clock.now()
-        optimizer.zero_grad()
-        processed = model.data_preprocessor(data, training=True)
-        loss, _ = model.parse_losses(model(**processed, mode='loss'))
-        loss.backward()
-        optimizer.step()
+        clock.seconds = 0.0
+        start = clock.now()
+        train_step(model, optimizer, data)
         whole.append(clock.now() - start)
         inside.append(clock.seconds)
     return statistics.median(inside[args.warmup:]), statistics.median(whole[args.warmup:])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--steps', type=int, default=10, help='timed steps per method')
     parser.add_argument('--warmup', type=int, default=2)
-    parser.add_argument('--size', type=int, nargs=2, default=(1333, 800), metavar=('W', 'H'))
-    parser.add_argument('--images', type=int, default=2, help='per step')
-    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
-    parser.add_argument('--methods', nargs='+', default=['mmlth', 'prune', 'forward', 'loop', 'state_dict'])
-    args = parser.parse_args()
-    print(f'Faster R-CNN R50-FPN, 80% of its scope pruned, {args.images} images of {args.size[0]}x'
-          f'{args.size[1]}, {args.device}, median of {args.steps} steps', flush=True)
-    dense = measure('dense', args)[1] if args.device != 'cpu' else None
-    print(f'{"method":<11} {"in it":>10} {"step":>9} {"share of the step":>18}'
-          + (f' {"step / dense step":>18}' if dense else ''))
+    add_arguments(parser)
+    parser.add_argument('--methods', nargs='+', default=list(METHODS), choices=METHODS)
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
+    width, height = args.size
+    print(f'Faster R-CNN R50-FPN, 80% of its scope pruned, {args.images} images of '
+          f'{width}x{height}, {args.device}, median of {args.steps} steps', flush=True)
+    dense = None if args.device == 'cpu' else measure(None, args)[1]
+    ratio_title = f' {"step / dense step":>18}' if dense else ''
+    print(f'{"method":<11} {"in it":>10} {"step":>9} {"share of the step":>18}' + ratio_title)
     for method in args.methods:
         inside, whole = measure(method, args)
-        print(f'{method:<11} {1000 * inside:>7.1f} ms {whole:>7.2f} s {100 * inside / whole:>17.2f}%'
-              + (f' {whole / dense:>18.3f}' if dense else ''), flush=True)
+        share = 100 * inside / whole
+        ratio = f' {whole / dense:>18.3f}' if dense else ''
+        print(f'{method:<11} {1000 * inside:>7.1f} ms {whole:>7.2f} s {share:>17.2f}%' + ratio,
+              flush=True)
     return 0
 
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python
 """Global selection over the weights of a Faster R-CNN R50-FPN: time and memory over np.partition.
 
-Every method gets the same float32 scores and has to find the 20% highest. Times are medians, given as
-ratios to np.partition on one flat array of them in the same run. Memory is the peak of what a method
-allocates beyond the scores and the masks it returns, in float32 copies of the scores, measured in
-a process of its own.
+Every method gets the same float32 scores and has to find the 20% highest. Times are medians, given
+as ratios to np.partition on one flat array of them in the same run. Memory is the peak of what a
+method allocates beyond the scores and the masks it returns, in float32 copies of the scores,
+measured in a process of its own.
 """
 import argparse
+import math
 import random
 import statistics
 import subprocess
@@ -16,10 +17,16 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mmlth.core import masks as mask_functions, selection
 
 DENSITY = 0.2
+WEIGHTS = 41_500_000
+
+Scores = dict[str, Tensor]
+Masks = dict[str, Tensor]
+Seconds = dict[str, list[float]]
 
 
 def layer_shapes() -> list[tuple[int, ...]]:
@@ -29,97 +36,135 @@ def layer_shapes() -> list[tuple[int, ...]]:
         for block in range(count):
             entry = inside if block == 0 else 4 * width
             blocks += [(width, entry, 1, 1), (width, width, 3, 3), (4 * width, width, 1, 1)]
-    fpn = [(256, c, 1, 1) for c in (256, 512, 1024, 2048)] + 5 * [(256, 256, 3, 3)]
-    shapes = [(64, 3, 7, 7), *blocks, *fpn, (1024, 256 * 49), (1024, 1024)]
-    rest = 41_500_000 - sum(int(np.prod(s)) for s in shapes)
+    lateral = [(256, channels, 1, 1) for channels in (256, 512, 1024, 2048)]
+    others = 5 * [(256, 256, 3, 3)]
+    shapes = [(64, 3, 7, 7), *blocks, *lateral, *others, (1024, 256 * 49), (1024, 1024)]
+    rest = WEIGHTS - sum(math.prod(shape) for shape in shapes)
     return [*shapes, (rest, )]
 
 
-def make_scores() -> dict[str, torch.Tensor]:
+def make_scores() -> Scores:
     generator = torch.Generator().manual_seed(0)
     return {f'layer{i:02d}': torch.randn(shape, generator=generator).abs_()
             for i, shape in enumerate(layer_shapes())}
 
 
-def flat(scores: dict[str, torch.Tensor]) -> torch.Tensor:
-    return torch.cat([s.flatten() for s in scores.values()])
+def flat(scores: Scores) -> Tensor:
+    return torch.cat([score.flatten() for score in scores.values()])
 
 
-def count(scores: dict[str, torch.Tensor]) -> int:
+def count(scores: Scores) -> int:
     return round(DENSITY * mask_functions.size(scores))
 
 
-def by_mmlth(scores, one, masks):
+# A method takes the scores, the same as one flat tensor, and dense masks.
+def by_mmlth(scores: Scores, one: Tensor, masks: Masks) -> Masks:
     return selection.select(scores, masks, DENSITY)
 
 
-def by_partition(scores, one, masks):
+def by_partition(scores: Scores, one: Tensor, masks: Masks) -> np.ndarray:
     return np.partition(one.numpy(), one.numel() - count(scores))
 
 
-def by_topk(scores, one, masks):
+def by_topk(scores: Scores, one: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
     return torch.topk(one, count(scores), sorted=False)
 
 
-def by_kthvalue(scores, one, masks):
+def by_kthvalue(scores: Scores, one: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
     return torch.kthvalue(one, one.numel() - count(scores) + 1)
 
 
-def by_sort(scores, one, masks):
+def by_sort(scores: Scores, one: Tensor, masks: Masks) -> tuple[Tensor, Tensor]:
     return torch.sort(one, descending=True)
 
 
-METHODS = dict(partition=by_partition, mmlth=by_mmlth, topk=by_topk, kthvalue=by_kthvalue, sort=by_sort)
+METHODS = {
+    'partition': by_partition,
+    'mmlth': by_mmlth,
+    'topk': by_topk,
+    'kthvalue': by_kthvalue,
+    'sort': by_sort,
+}
 
 
 def peak_copies(method: str) -> float:
     """Run one method; return its peak memory beyond inputs and result, in copies of the scores."""
+    function = METHODS[method]
     scores = make_scores()
-    one = flat(scores) if method != 'mmlth' else None
+    one = torch.empty(0) if method == 'mmlth' else flat(scores)
     masks = mask_functions.dense_masks(scores)
     size = mask_functions.size(scores)
-    METHODS[method](dict(tiny=torch.rand(9)), torch.rand(9), dict(tiny=torch.ones(9, dtype=torch.bool)))
+    tiny = {'tiny': torch.rand(9)}
+    function(tiny, flat(tiny), mask_functions.dense_masks(tiny))  # loads what the method needs
     Path('/proc/self/clear_refs').write_text('5')  # the peak starts from here
-    before = _status_bytes('VmRSS')
-    METHODS[method](scores, one, masks)
+    before = status_bytes('VmRSS')
+    function(scores, one, masks)
     returned = size if method == 'mmlth' else 0  # its masks, one byte each
-    return (_status_bytes('VmHWM') - before - returned) / (4 * size)
+    return (status_bytes('VmHWM') - before - returned) / (4 * size)
 
 
-def _status_bytes(field: str) -> int:
-    line = next(x for x in Path('/proc/self/status').read_text().splitlines() if x.startswith(field))
+def status_bytes(field: str) -> int:
+    lines = Path('/proc/self/status').read_text().splitlines()
+    line = next(line for line in lines if line.startswith(field))
     return 1024 * int(line.split()[1])
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def peak_copies_alone(method: str) -> float:
+    """Return the peak memory of a method, measured in a process of its own."""
+    command = [sys.executable, __file__, '--peak', method]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def time_methods(scores: Scores, one: Tensor, masks: Masks, repeats: int) -> Seconds:
+    """Return the seconds of every method, interleaved so that load hits all alike."""
+    seconds: Seconds = {name: [] for name in METHODS}
+    order = random.Random(0)
+    for _ in range(repeats):
+        for name in order.sample(list(METHODS), len(METHODS)):
+            start = time.perf_counter()
+            result = METHODS[name](scores, one, masks)
+            seconds[name].append(time.perf_counter() - start)
+            del result  # before the next one allocates
+    return seconds
+
+
+def print_check(scores: Scores, chosen: Masks) -> None:
+    """Print whether the masks keep the planned count, and none lower than one they prune."""
+    exact = mask_functions.kept(chosen) == count(scores)
+    kept = [scores[name][mask] for name, mask in chosen.items()]
+    pruned = [scores[name][~mask] for name, mask in chosen.items()]
+    least = min(float(values.min()) for values in kept if len(values))
+    most = max(float(values.max()) for values in pruned if len(values))
+    print(f'{mask_functions.size(scores):,} scores in {len(scores)} tensors, '
+          f'{100 * DENSITY:.0f}% kept; exact count: {exact}, '
+          f'lowest kept >= highest pruned: {least >= most}')
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--peak', choices=METHODS, help=argparse.SUPPRESS)
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> int:
+    args = parse_args()
     if args.peak:
         print(peak_copies(args.peak))
         return 0
     scores = make_scores()
-    one, masks = flat(scores), mask_functions.dense_masks(scores)
-    chosen = by_mmlth(scores, one, masks)
-    exact = mask_functions.kept(chosen) == count(scores)
-    least = min(float(scores[n][m].min()) for n, m in chosen.items() if m.any())
-    most = max(float(scores[n][~m].max()) for n, m in chosen.items() if not m.all())
-    print(f'{one.numel():,} scores in {len(scores)} tensors, {100 * DENSITY:.0f}% kept; exact count: {exact}, '
-          f'lowest kept >= highest pruned: {least >= most}')
-    seconds = {name: [] for name in METHODS}
-    order = random.Random(0)
-    for _ in range(args.repeats):  # interleaved in changing order, so that load hits all alike
-        for name, method in order.sample(list(METHODS.items()), len(METHODS)):
-            start = time.perf_counter()
-            result = method(scores, one, masks)
-            seconds[name].append(time.perf_counter() - start)
-            del result
-    print(f'{"method":<11} {"seconds":>8} {"/ np.partition":>15} {"extra memory (float32 copies)":>30}')
+    one = flat(scores)
+    masks = mask_functions.dense_masks(scores)
+    print_check(scores, by_mmlth(scores, one, masks))
+    seconds = time_methods(scores, one, masks, args.repeats)
+    print(f'{"method":<11} {"seconds":>8} {"/ np.partition":>15} '
+          f'{"extra memory (float32 copies)":>30}')
     for name, values in seconds.items():
-        ratio = statistics.median(v / p for v, p in zip(values, seconds['partition']))
-        peak = float(subprocess.run([sys.executable, __file__, '--peak', name], check=True,
-                                    capture_output=True, text=True).stdout)
+        pairs = zip(values, seconds['partition'], strict=True)
+        ratio = statistics.median(value / partition for value, partition in pairs)
+        peak = peak_copies_alone(name)
         print(f'{name:<11} {statistics.median(values):>8.3f} {ratio:>15.2f} {peak:>30.2f}')
     return 0
 

@@ -2,87 +2,185 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted((ROOT / 'mmlth').rglob('*.py'))
-STDLIB = tuple(sys.stdlib_module_names)
-TOO_MUCH = ('bare', 'Exception', 'BaseException')
+PACKAGE = ROOT / 'mmlth'
+
+# What each folder or module of mmlth may import, besides the standard library and itself.
+# Read from the bottom: every row names rows above it, so there are no circles.
+LAYERS = {
+    'version': (),
+    'versions': (),
+    'core': ('torch', 'numpy', 'safetensors'),
+    'engine': ('mmlth.core', 'mmlth.version', 'mmengine', 'torch', 'numpy'),
+    'analysis': ('mmlth.core', 'matplotlib'),
+    'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.engine', 'mmengine', 'torch', 'safetensors'),
+    'study': ('mmlth.core', 'mmlth.engine', 'mmlth.analysis', 'mmlth.transfer', 'mmengine'),
+    '__init__': ('mmlth.version', 'mmlth.versions', 'mmlth.engine'),
+    # the keypoint task: nothing of pruning
+    'datasets': ('mmdet', 'mmengine', 'mmcv', 'torch', 'numpy', 'cv2', 'pycocotools', 'sklearn',
+                 'matplotlib'),
+    'models': ('mmdet', 'mmengine', 'mmcv', 'torch'),
+    'evaluation': ('mmdet', 'mmengine', 'numpy', 'pycocotools', 'terminaltables'),
+    'visualization': ('mmdet', 'mmengine', 'numpy'),
+    'keypoints': ('mmlth.datasets', 'mmlth.models', 'mmlth.evaluation', 'mmlth.visualization'),
+}
+TOOLS = ('mmlth', 'mmengine')
+
+FILE_LINES = 250
+FUNCTION_LINES = 60
+
+TOO_MUCH = ('Exception', 'BaseException')
 UNPICKLING = ('pickle.load', 'pickle.loads')
 
 
-def imported(tree, package):
+def python_files(*folders: str) -> list[Path]:
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob('*.py'))]
+    assert found
+    return found
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def faults(paths: list[Path], check: Callable[[Path], list]) -> dict[str, list]:
+    """Return file -> what ``check`` finds in it, for the files in which it finds something."""
+    found = {relative(path): check(path) for path in paths}
+    return {name: problems for name, problems in found.items() if problems}
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding='utf-8'))
+
+
+def imported(tree: ast.AST, package: str) -> list[str]:
     """List the dotted names that a file of ``package`` imports, wherever in the file it does."""
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            parent = package.split('.')[:len(package.split('.')) + 1 - node.level] if node.level else []
-            module = '.'.join([*parent, *([node.module] if node.module else [])])
+            module = source_of(node, package)
             found += [f'{module}.{alias.name}' for alias in node.names]
     return found
 
 
-def within(name, packages):
-    return any(name == p or name.startswith(p + '.') for p in packages)
+def source_of(node: ast.ImportFrom, package: str) -> str:
+    """Name the module that names are imported from, in full where it is given by dots."""
+    if not node.level:
+        return node.module
+    parts = package.split('.')
+    parent = parts[:len(parts) + 1 - node.level]
+    return '.'.join([*parent, node.module] if node.module else parent)
 
 
-def habits(tree):
-    """List the bad habits in a file, each with its line."""
-    found = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ExceptHandler):
-            caught = [getattr(n, 'id', None) for n in ast.walk(node.type)] if node.type else ['bare']
-            found += [(node.lineno, 'except') for name in caught if name in TOO_MUCH]
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            safe = any(k.arg == 'weights_only' and ast.unparse(k.value) == 'True' for k in node.keywords)
-            if called in UNPICKLING or (called == 'torch.load' and not safe):
-                found.append((node.lineno, called))
-        if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60:
-            found.append((node.lineno, f'{node.name} is long'))
-    return found + [(0, name) for name in imported(tree, '') if name in ('pickle', *UNPICKLING)]
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f'{package}.') for package in packages)
 
 
-def relative(path):
-    return path.relative_to(ROOT).as_posix()
+def row_of(path: Path) -> str:
+    """Name the row of LAYERS that a file of mmlth belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix('.py')
 
 
-def foreign(path, allowed):
+def foreign(path: Path, allowed: tuple[str, ...]) -> list[str]:
+    """List what a file imports beyond ``allowed`` and the standard library."""
     package = '.'.join(path.parent.relative_to(ROOT).parts)
-    return [name for name in imported(ast.parse(path.read_text()), package) if not within(name, allowed)]
+    names = imported(parse(path), package)
+    return [name for name in names if not within(name, (*sys.stdlib_module_names, *allowed))]
 
 
-def files_of(folder):
-    found = [path for path in FILES if path.is_relative_to(ROOT / 'mmlth' / folder)]
-    assert found
+def habits(tree: ast.AST) -> list[tuple[int, str]]:
+    """List the bad habits in a file, each with its line."""
+    found = [(0, name) for name in imported(tree, '') if name in ('pickle', *UNPICKLING)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ExceptHandler) and catches_too_much(node):
+            found.append((node.lineno, 'catches too much'))
+        if isinstance(node, ast.Call) and unpickles(node):
+            found.append((node.lineno, 'unpickles'))
+        if isinstance(node, ast.FunctionDef):
+            lines = node.end_lineno - node.lineno + 1
+            if lines > FUNCTION_LINES:
+                found.append((node.lineno, f'{node.name} has {lines} lines'))
     return found
 
 
-@pytest.mark.parametrize('path', files_of('core'), ids=relative)
-def test_core_imports_torch_numpy_and_safetensors_alone(path):
-    assert foreign(path, (*STDLIB, 'torch', 'numpy', 'safetensors', 'mmlth.core')) == []
+def catches_too_much(node: ast.ExceptHandler) -> bool:
+    if node.type is None:
+        return True
+    names = [part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)]
+    return any(name in TOO_MUCH for name in names)
 
 
-@pytest.mark.parametrize('path', files_of('analysis'), ids=relative)
-def test_analysis_imports_core_and_matplotlib_alone(path):
-    assert foreign(path, (*STDLIB, 'numpy', 'matplotlib', 'mmlth.core', 'mmlth.analysis')) == []
+def unpickles(node: ast.Call) -> bool:
+    called = ast.unparse(node.func)
+    if called != 'torch.load':
+        return called in UNPICKLING
+    settings = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+    return settings.get('weights_only') != 'True'
 
 
-@pytest.mark.parametrize('path', files_of('engine'), ids=relative)
-def test_engine_knows_neither_mmdet_nor_analysis(path):
-    names = imported(ast.parse(path.read_text()), '.'.join(path.parent.relative_to(ROOT).parts))
-    assert [name for name in names if within(name, ('mmdet', 'mmlth.analysis', 'mmlth.datasets'))] == []
+def private(tree: ast.AST) -> list[tuple[int, str]]:
+    """List the private names that a file takes from modules of mmlth, each with its line."""
+    found, modules = [], set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and within(source_of(node, 'mmlth.x'), ('mmlth', )):
+            modules.update(alias.asname or alias.name for alias in node.names)
+            found += [(node.lineno, alias.name) for alias in node.names if is_private(alias.name)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and is_private(node.attr):
+            owner = ast.unparse(node.value)
+            if owner in modules:
+                found.append((node.lineno, f'{owner}.{node.attr}'))
+    return found
 
 
-@pytest.mark.parametrize('path', FILES, ids=relative)
-def test_no_bad_habits_and_no_long_files(path):
-    text = path.read_text()
-    assert habits(ast.parse(text)) == []
-    assert text.count('\n') <= 300
+def is_private(name: str) -> bool:
+    return name.startswith('_') and not name.startswith('__')
+
+
+def test_every_folder_of_mmlth_has_a_row():
+    assert {row_of(path) for path in python_files('mmlth')} <= set(LAYERS)
+
+
+def test_the_layers_have_no_circles():
+    above = set()
+    for row, allowed in LAYERS.items():
+        own = {name.removeprefix('mmlth.') for name in allowed if within(name, ('mmlth', ))}
+        assert own <= above, row
+        above.add(row)
+
+
+def test_every_file_imports_what_its_layer_may():
+    def check(path: Path) -> list[str]:
+        row = row_of(path)
+        return foreign(path, (*LAYERS[row], f'mmlth.{row}'))
+    assert faults(python_files('mmlth'), check) == {}
+
+
+def test_the_tools_import_mmlth_and_mmengine_alone():
+    assert faults(python_files('tools'), lambda path: foreign(path, TOOLS)) == {}
+
+
+def test_no_file_has_bad_habits():
+    assert faults(python_files('mmlth', 'tools', 'benchmarks'),
+                  lambda path: habits(parse(path))) == {}
+
+
+def test_no_file_takes_private_names_from_another():
+    assert faults(python_files('mmlth', 'tools', 'benchmarks'),
+                  lambda path: private(parse(path))) == {}
+
+
+def test_no_file_is_long():
+    lines = {relative(path): len(path.read_text(encoding='utf-8').splitlines())
+             for path in python_files('mmlth', 'tools', 'benchmarks')}
+    assert {name: count for name, count in lines.items() if count > FILE_LINES} == {}
 
 
 @pytest.mark.parametrize('text, expected', [
@@ -96,31 +194,56 @@ def test_imports_are_found(text, expected):
     assert imported(ast.parse(text), 'mmlth.engine') == expected
 
 
+@pytest.mark.parametrize('name, is_within', [
+    ('mmlth.core', True), ('mmlth.core.masks', True), ('mmlth.cores', False), ('mmlth', False)])
+def test_a_package_holds_what_is_below_it(name, is_within):
+    assert within(name, ('mmlth.core', )) == is_within
+
+
 @pytest.mark.parametrize('text, line', [
-    ('try:\n  pass\nexcept:\n  pass', 3), ('try:\n  pass\nexcept (OSError, Exception):\n  pass', 3),
-    ('try:\n  pass\nexcept BaseException as e:\n  raise', 3), ('pickle.load(f)', 1),
-    ('torch.load(f)', 1), ('torch.load(f, weights_only=False)', 1),
-    ('from pickle import loads', 0), ('import pickle', 0),
-    ('def f():' + '\n  pass' * 60, 1)])
+    ('try:\n  pass\nexcept:\n  pass', 3),
+    ('try:\n  pass\nexcept (OSError, Exception):\n  pass', 3),
+    ('try:\n  pass\nexcept BaseException as e:\n  raise', 3),
+    ('pickle.load(f)', 1),
+    ('torch.load(f)', 1),
+    ('torch.load(f, weights_only=False)', 1),
+    ('from pickle import loads', 0),
+    ('import pickle', 0),
+    ('def f():' + '\n  pass' * FUNCTION_LINES, 1),
+])
 def test_bad_habits_are_found(text, line):
     assert [number for number, _ in habits(ast.parse(text))] == [line]
 
 
 @pytest.mark.parametrize('text', [
-    'try:\n  pass\nexcept (OSError, ValueError):\n  pass', 'torch.load(f, weights_only=True)',
-    'from pickle import UnpicklingError', 'def f():' + '\n  pass' * 59])
+    'try:\n  pass\nexcept (OSError, ValueError):\n  pass',
+    'torch.load(f, weights_only=True)',
+    'from pickle import UnpicklingError',
+    'def f():' + '\n  pass' * (FUNCTION_LINES - 1),
+])
 def test_good_habits_pass(text):
     assert habits(ast.parse(text)) == []
 
 
+@pytest.mark.parametrize('text, names', [
+    ('from mmlth.core.masks import _pack', ['_pack']),
+    ('from .masks import _pack as pack', ['_pack']),
+    ('from mmlth.core import masks\nmasks._pack(m)', ['masks._pack']),
+    ('from mmlth.core import masks\nmasks.pack(m)\nself._own\nmasks.__name__', []),
+    ('import os\nos._exit(3)', []),
+])
+def test_private_names_of_other_modules_are_found(text, names):
+    assert [name for _, name in private(ast.parse(text))] == names
+
+
 def test_core_works_where_the_rest_of_the_stack_is_missing():
-    code = """
+    modules = [path.stem for path in python_files('mmlth/core') if path.stem != '__init__']
+    code = f"""
 import sys
 sys.modules.update(dict.fromkeys(('mmengine', 'mmcv', 'mmdet', 'matplotlib')))  # None hides them
 import torch
-from mmlth.core import (allocations, controls, criteria, early_bird, files, layout, mask_coding, mask_history, masks, overlap,
-                        patterns, ranking, records, rewind, schedules, scope, seeds, selection, ticket)
-print(masks.kept({'w': torch.tensor([True, False, True])}), 'mmlth.engine' in sys.modules)
+from mmlth.core import {', '.join(modules)}
+print(masks.kept({{'w': torch.tensor([True, False, True])}}), 'mmlth.engine' in sys.modules)
 """
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                           timeout=120)

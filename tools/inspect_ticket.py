@@ -12,8 +12,8 @@ from mmlth.core.ticket import load_ticket
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('ticket', help='a ticket.safetensors')
-    parser.add_argument('--compare', metavar='TICKET', help='another ticket: overlap of the masks, '
-                        'beside what chance would give')
+    parser.add_argument('--compare', metavar='TICKET',
+                        help='another ticket: overlap of the masks, beside what chance would give')
     parser.add_argument('--json', action='store_true', help='print JSON for programs')
     return parser.parse_args(argv)
 
@@ -31,7 +31,9 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(facts, indent=2))
     else:
         print(layer_table(ticket))
-        print('\n'.join(f'{key}: {value}' for key, value in facts.items() if key != 'layers'))
+        for key, value in facts.items():
+            if key != 'layers':
+                print(f'{key}: {value}')
     return 0
 
 

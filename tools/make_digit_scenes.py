@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """Write DigitScenes, the embedded data set, and a contact sheet that shows it."""
 import argparse
 import sys
@@ -26,31 +27,32 @@ never touched.
 
 examples:
   python tools/make_digit_scenes.py
-  python tools/make_digit_scenes.py --out data/digit_scenes_tiny --train 40 --val 10 --crops-per-class 5
+  python tools/make_digit_scenes.py --out data/tiny --train 40 --val 10 --crops-per-class 5
   python tools/make_digit_scenes.py --seed 1 --hue-bias 0 --out data/digit_scenes_grey"""
 
 
-def parse_args(argv=None):
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """The command's arguments; exits with code 2 and a message where they will not do."""
-    parser = argparse.ArgumentParser(description=DESCRIPTION, epilog=EPILOG,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--out', default='data/digit_scenes', metavar='DIR',
-                        help='folder to make (default: %(default)s)')
-    parser.add_argument('--seed', type=int, default=0,
-                        help='another seed gives another set, >= 0 (default: %(default)s)')
-    parser.add_argument('--train', type=int, default=1000, metavar='N',
-                        help='training images (default: %(default)s)')
-    parser.add_argument('--val', type=int, default=200, metavar='N',
-                        help='validation images; with 200, each category appears at least 15 '
-                        'times (default: %(default)s)')
-    parser.add_argument('--crops-per-class', type=int, default=200, metavar='N',
-                        help='training crops of each category; val has a fifth of it '
-                        '(default: %(default)s)')
-    parser.add_argument('--hue-bias', type=float, default=0.7, metavar='P',
-                        help='chance, 0 to 1, that a digit wears the hue of its category; at 0 '
-                        'only the shape tells it (default: %(default)s)')
-    parser.add_argument('--overwrite', action='store_true',
-                        help='replace a DigitScenes folder that lies at --out')
+    parser = argparse.ArgumentParser(
+        description=DESCRIPTION, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add('--out', default='data/digit_scenes', metavar='DIR',
+        help='folder to make (default: %(default)s)')
+    add('--seed', type=int, default=0,
+        help='another seed gives another set, >= 0 (default: %(default)s)')
+    add('--train', type=int, default=1000, metavar='N',
+        help='training images (default: %(default)s)')
+    add('--val', type=int, default=200, metavar='N',
+        help='validation images; with 200, each category appears at least 15 times '
+        '(default: %(default)s)')
+    add('--crops-per-class', type=int, default=200, metavar='N',
+        help='training crops of each category; val has a fifth of it (default: %(default)s)')
+    add('--hue-bias', type=float, default=0.7, metavar='P',
+        help='chance, 0 to 1, that a digit wears the hue of its category; at 0 only the shape '
+        'tells it (default: %(default)s)')
+    add('--overwrite', action='store_true',
+        help='replace a DigitScenes folder that lies at --out')
     args = parser.parse_args(argv)
     try:
         check_arguments(args.seed, args.train, args.val, args.crops_per_class, args.hue_bias)
@@ -59,20 +61,27 @@ def parse_args(argv=None):
     return args
 
 
-def main(argv=None):
+def main(argv: list[str] | None = None) -> int:
     """Run the command; returns the exit code: 0, or 2 with a message where it refuses."""
-    arguments, start = vars(parse_args(argv)), time.perf_counter()
+    arguments = vars(parse_args(argv))
+    start = time.perf_counter()
     try:
         manifest = generate(**arguments)
     except FileExistsError as error:
         print(f'make_digit_scenes: {error}', file=sys.stderr)
         return 2
+    seconds = time.perf_counter() - start
     for split, counts in manifest['counts'].items():
-        shares = ', '.join(f'{100 * share:.0f} % {band}'
-                           for band, share in counts['share_by_area'].items())
-        print(f'{split}: {counts["images"]} images, {counts["objects"]} objects ({shares})')
-    print(f'sha256 {manifest["sha256"]}, {time.perf_counter() - start:.1f} s')
+        print(f'{split}: {describe(counts)}')
+    print(f'sha256 {manifest["sha256"]}, {seconds:.1f} s')
     return 0
+
+
+def describe(counts: dict) -> str:
+    """Return the images, the objects and the sizes of a split in words."""
+    bands = counts['share_by_area']
+    shares = ', '.join(f'{100 * share:.0f} % {band}' for band, share in bands.items())
+    return f'{counts["images"]} images, {counts["objects"]} objects ({shares})'
 
 
 if __name__ == '__main__':

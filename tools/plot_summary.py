@@ -12,7 +12,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('summary', help='summary.json, or the work dir that holds it')
     parser.add_argument('--out', metavar='FOLDER', help='default: report/ beside the summary')
-    parser.add_argument('--metric', nargs='+', help="an evaluator's metrics, such as coco/bbox_mAP_50 "
+    parser.add_argument('--metric', nargs='+',
+                        help="an evaluator's metrics, such as coco/bbox_mAP_50 "
                         '(default: the main one of each task)')
     parser.add_argument('--axis', choices=['sparsity', 'network_sparsity'], default='sparsity',
                         help='of the scope (default) or of the whole network')
@@ -22,20 +23,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    path = Path(args.summary)
-    path = path / 'summary.json' if path.is_dir() else path
+    given = Path(args.summary)
+    path = given / 'summary.json' if given.is_dir() else given
     out = Path(args.out) if args.out else path.parent / 'report'
     try:
         summary = load_summary(path)
         out.mkdir(parents=True, exist_ok=True)
-        written = [figures.plot_metric(summary, out / f'map_vs_sparsity.{args.format}',
-                                       metrics=args.metric, axis=args.axis),
-                   figures.plot_layers(summary, out / f'density_per_layer.{args.format}')]
+        curve = out / f'map_vs_sparsity.{args.format}'
+        layers = out / f'density_per_layer.{args.format}'
+        figures.plot_metric(summary, curve, metrics=args.metric, axis=args.axis)
+        figures.plot_layers(summary, layers)
     except (ValueError, OSError) as error:
         print(f'plot_summary.py: error: {error}', file=sys.stderr)
         return 1
     print(tables.to_text(summary))
-    print('\n'.join(f'wrote {p}' for p in written))
+    print(f'wrote {curve}')
+    print(f'wrote {layers}')
     return 0
 
 

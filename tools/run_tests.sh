@@ -8,7 +8,7 @@ Usage: bash tools/run_tests.sh [arguments of pytest]
 
 Runs the tests, and makes the virtual environment first where it is missing
 (tools/setup_env.sh --help). Without arguments: all of tests/ but the slow
-ones, and the examples in the docstrings of mmlth/core. With arguments:
+ones, and the examples in the docstrings of mmlth. With arguments:
   bash tools/run_tests.sh tests/core -k masks    some of them
   bash tools/run_tests.sh -m slow                the slow ones
   bash tools/run_tests.sh -m ''                  all of tests/
@@ -27,5 +27,7 @@ case ${MMLTH_STACK:-onedl} in
     *) python=.venv/bin/python ;;
 esac
 
-if [ $# -eq 0 ]; then set -- --doctest-modules tests mmlth/core mmlth/transfer mmlth/models mmlth/datasets; fi
+if [ $# -eq 0 ]; then
+    set -- --doctest-modules tests mmlth/core mmlth/transfer mmlth/models mmlth/datasets
+fi
 exec "$python" -m pytest -m 'not slow' "$@"
