@@ -6,7 +6,8 @@ from typing import Mapping, Sequence
 from torch import Tensor, nn
 
 from mmlth.core.group_names import group_of  # noqa: F401 (others import it from here)
-from mmlth.core.roles import GROUPS, groups_of, own_weights
+from mmlth.core.module_tree import own_weights
+from mmlth.core.roles import GROUPS, groups_of
 from mmlth.core.storage import aliases_of, shared_names
 
 # The paper's released code prunes all weights but those of predictors and shortcut convs
