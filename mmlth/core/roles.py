@@ -1,7 +1,7 @@
 """What each module of a detector is: its group, from its place, its class and its attribute's name.
 
-A module's *place* is the part of the detector it lies in (backbone, neck, a head). Some modules have
-a *role* that counts more than their place: they give outputs, bypass a block, or steer sampling.
+A module's *place* is the part of the detector it lies in (backbone, neck, a head). Some modules
+have a *role* that counts more: they give outputs, bypass a block, or steer sampling.
 docs/scope.md has the rules in words.
 """
 import re
