@@ -33,7 +33,7 @@ OPEN = (*UNKNOWN, *HEADS)
 
 # Lists of these names hold successive layers; others hold an entry per level, stage or branch.
 _CHAINS = ('layers', 'fcs')
-_STACKS = ('MLP', 'DepthwiseSeparableConvModule')
+_STACK = 'MLP'
 _UNIT = 'ConvModule'  # a convolution with its normalisation
 _NEVER = (nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
 
@@ -165,6 +165,5 @@ def _place(outer: str, attribute: str) -> str:
 
 
 def _is_stack(module: nn.Module) -> bool:
-    classes = [c.__name__ for c in type(module).__mro__]
     container = isinstance(module, (nn.Sequential, nn.ModuleList))
-    return container or any(name in _STACKS for name in classes)
+    return container or type(module).__name__ == _STACK

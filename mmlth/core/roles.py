@@ -128,7 +128,7 @@ def _role(tree: ModuleTree, path: str, outer: str) -> tuple[str, list[str]]:
         return 'shortcuts', [path]
     if _samples(tree, path):
         return 'sampling', tree.last_layers(path)
-    if not outer and _gives_outputs(tree, path):
+    if _gives_outputs(tree, path):
         return 'predictors', tree.last_layers(path)
     # One output that isn't predicted is a map of weights over the positions, or a gate.
     known = tree.places[path] not in UNKNOWN
@@ -141,10 +141,9 @@ def _is_shortcut(tree: ModuleTree, path: str) -> bool:
     parent, attribute = split(path)
     if re.fullmatch(SHORTCUTS, attribute):
         return True
-    # Swin calls a stage's end so as well: a layer of its own type, which nothing bypasses.
-    container = isinstance(tree.modules[path], (nn.Sequential, nn.ModuleList))
+    # Swin calls a stage's end so as well, which nothing bypasses.
     siblings = [split(p)[1] for p in tree.children[parent]]
-    return attribute == 'downsample' and container and 'conv1' in siblings
+    return attribute == 'downsample' and 'conv1' in siblings
 
 
 def _samples(tree: ModuleTree, path: str) -> bool:

@@ -109,8 +109,9 @@ def test_a_single_output_is_a_prediction_a_map_of_weights_or_nothing_known():
 
 
 def test_outputs_by_name_are_predictors_below_a_head_alone():
-    groups = groups_of(tree(neck=tree(conv_cls=conv()), bbox_head=tree(conv_cls=conv())))
-    assert list(groups.values()) == ['neck', 'predictors']
+    model = tree(neck=tree(conv_cls=conv()), encoder=tree(projection=conv()), conv_cls=conv(),
+                 bbox_head=tree(conv_cls=conv()))
+    assert list(groups_of(model).values()) == ['neck', 'encoder', 'other', 'predictors']
 
 
 def test_the_encoder_of_a_text_model_is_not_the_detectors():
