@@ -1,46 +1,19 @@
 """What each module of a detector is: its group, from its place, its class and its attribute's name.
 
-A module's *place* is the part of the detector it lies in (backbone, neck, a head). Some modules have
-a *role* that counts more than their place: they give outputs, bypass a block, or steer sampling.
+A module's *place* is the part of the detector it lies in (backbone, neck, a head). Some modules
+have a *role* that counts more: they give outputs, bypass a block, or steer sampling.
 docs/scope.md has the rules in words.
 """
 import re
-from dataclasses import dataclass
-from typing import Mapping
 
 from torch import nn
+
+from mmlth.core.module_tree import (HEADS, OPEN, UNKNOWN, ModuleTree, all_around, around,
+                                    count_outputs, nearest, own_weights, split)
 
 GROUPS = ('backbone', 'neck', 'dense_head', 'shared_head', 'box_head', 'mask_head',
           'keypoint_head', 'track_head', 'encoder', 'decoder', 'language_model',
           'predictors', 'shortcuts', 'sampling', 'other')
-
-# Attribute -> place of all that lies below it.
-PLACES: dict[str, str] = dict(
-    backbone='backbone', neck='neck', language_model='language_model',
-    rpn_head='dense_head', bbox_head='dense_head',
-    mask_head='mask_head', semantic_head='mask_head', panoptic_head='mask_head',
-    track_head='track_head', keypoint_head='keypoint_head',
-    encoder='encoder', pixel_decoder='encoder', text_feat_map='encoder',
-    decoder='decoder', transformer_decoder='decoder', decoder_input_proj='decoder',
-    memory_trans_fc='decoder', pos_trans_fc='decoder', query_map='decoder',
-    query_embedding='decoder', dn_query_generator='decoder', reference_points_fc='decoder',
-    roi_head='roi_head', reid='reid')
-ROI_PLACES: dict[str, str] = dict(
-    bbox_head='box_head', grid_head='box_head', glbctx_head='box_head',
-    bbox_roi_extractor='box_head', grid_roi_extractor='box_head',
-    mask_head='mask_head', mask_iou_head='mask_head', point_head='mask_head',
-    semantic_head='mask_head', feat_relay_head='mask_head', mask_roi_extractor='mask_head',
-    semantic_roi_extractor='mask_head',
-    keypoint_head='keypoint_head', keypoint_roi_extractor='keypoint_head',
-    shared_head='shared_head')
-REID_PLACES = dict(backbone='backbone', neck='neck', head='track_head')
-# Where the table of attributes to look at depends on what lies around.
-_TABLES = {'roi_head': ROI_PLACES, 'reid': REID_PLACES}
-_UNKNOWN = ('', 'roi_head', 'reid')  # a place of no group; what lies below may have one
-_HEADS = ('dense_head', 'box_head', 'mask_head', 'keypoint_head', 'track_head')
-# Other places lie below these alone: a text model has an encoder, but it isn't the detector's.
-_OPEN = (*_UNKNOWN, *_HEADS)
-_NO_OUTPUTS = ('feat_relay_head', )  # hands features on from one head to the next
 
 # Attributes below a head, whose last layers give what the head predicts.
 OUTPUTS = '|'.join((
@@ -61,32 +34,21 @@ OUTPUTS_OF_CLASS: dict[str, str] = dict(
 OUTPUTS_OF_PLACE: dict[str, str] = dict(
     keypoint_head='score_deconv|deconv|upsample|score_lowres')
 # Stacks that predict a reference point or size, if they end in two or four coordinates.
-REFERENCES = r'reference_points_fc|ref_(point|anchor)_head'
+REFERENCES = 'reference_points_fc|ref_(point|anchor)_head'
+COORDINATES = (2, 4)
+
 # Attributes whose last layers say where to sample, or how much every sample counts.
 SAMPLERS = '|'.join((
-    r'conv_offset|spatial_conv_offset|offset|(tl|br)_dcn_offset|offset_fc|mask_fc',
-    r'sampling_offsets|attention_weights|layer_attention|content_encoder'))
-SHORTCUTS = r'conv_identity|rfp_conv'
+    'conv_offset|spatial_conv_offset|offset|(tl|br)_dcn_offset|offset_fc',
+    'sampling_offsets|attention_weights|layer_attention|content_encoder'))
+SAMPLERS_OF_CLASS: dict[str, str] = dict(
+    ModulatedDeformRoIPoolPack='mask_fc',
+    # Its own weight is a filter; all else in it blends that filter at two dilations.
+    SAConv2d='pre_context|post_context|switch|offset_s|offset_l')
+_DIFFERENCE = 'weight_diff'  # of SAConv2d's filter at the larger dilation
 
-# Lists of these names hold successive layers; others hold an entry per level, stage or branch.
-_CHAINS = ('layers', 'fcs')
-_STACKS = ('MLP', 'ConvModule', 'DepthwiseSeparableConvModule')
-_NEVER = (nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._NormBase)
-_SWITCHED = 'SAConv2d'  # its own weight is a filter; all else in it blends two dilations
-_DIFFERENCE = 'weight_diff'
-
-
-def own_weights(module: nn.Module) -> list[str]:
-    """List a module's own parameters that are weights: not biases, embeddings, normalisation.
-
-    >>> own_weights(nn.Linear(2, 3)), own_weights(nn.LayerNorm([2, 2]))
-    (['weight'], [])
-    """
-    if isinstance(module, _NEVER):
-        return []
-    parameters = module.named_parameters(recurse=False)
-    return [name for name, p in parameters
-            if p.ndim >= 2 and name.endswith(('weight', _DIFFERENCE))]
+SHORTCUTS = 'conv_identity|rfp_conv'
+_NO_OUTPUTS = ('feat_relay_head', )  # hands features on from one head to the next
 
 
 def groups_of(model: nn.Module) -> dict[str, str]:
@@ -100,192 +62,116 @@ def groups_of(model: nn.Module) -> dict[str, str]:
     >>> groups['rpn_head.rpn_conv.weight'], groups['rpn_head.rpn_cls.bias']
     ('dense_head', 'predictors')
     """
-    groups = _module_groups(_Tree.of(model))
+    groups = _module_groups(ModuleTree.of(model))
     found = {}
     for name in model.state_dict():
-        owner, _, own_name = name.rpartition('.')
-        found[name] = 'sampling' if own_name == _DIFFERENCE else _nearest(groups, owner)
+        owner, own_name = split(name)
+        found[name] = 'sampling' if own_name == _DIFFERENCE else nearest(groups, owner)
     return found
 
 
 def unknown_heads(model: nn.Module) -> list[str]:
-    """List the modules with weights whose outputs no rule knows, so that all of them is hidden.
+    """List the modules whose outputs no rule knows, so that all of their weights count as hidden.
 
-    These are heads in which no predictor was found, and whatever belongs to the group 'other'.
+    These are heads in which no predictor was found, and whatever has weights in the group 'other'.
 
     >>> unknown_heads(nn.ModuleDict(dict(pose_head=nn.ModuleDict(dict(last=nn.Linear(2, 2))))))
     ['pose_head']
     """
-    tree = _Tree.of(model)
+    tree = ModuleTree.of(model)
     groups = _module_groups(tree)
     weighted = [path for path, module in tree.modules.items() if own_weights(module)]
-    known = {path for path in weighted if groups[path] == 'predictors'}
-    silent = [path for path in tree.heads() if not _below(known, path)]
-    others = [tree.outermost(path) for path in weighted if groups[path] == 'other']
-    found = [path for path in silent if _below(weighted, path)]
-    return list(dict.fromkeys(found + others))
+    predicting = all_around(path for path in weighted if groups[path] == 'predictors')
+    silent = [path for path in _heads(tree) if path not in predicting]
+    filled = all_around(weighted)
+    others = [_unknown_part(tree, path) for path in weighted if groups[path] == 'other']
+    return list(dict.fromkeys([path for path in silent if path in filled] + others))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Tree:
-    """The modules of a model by path, every alias included, with their children and places."""
-
-    modules: Mapping[str, nn.Module]
-    children: Mapping[str, list[str]]
-    places: Mapping[str, str]
-
-    @classmethod
-    def of(cls, model: nn.Module) -> '_Tree':
-        modules = dict(model.named_modules(remove_duplicate=False))
-        children: dict[str, list[str]] = {path: [] for path in modules}
-        places = {'': ''}
-        for path in modules:
-            if path:
-                parent, _, attribute = path.rpartition('.')
-                children[parent].append(path)
-                places[path] = _place(places[parent], attribute)
-        return cls(modules=modules, children=children, places=places)
-
-    def heads(self) -> list[str]:
-        """List the outermost heads that should have outputs."""
-        found = []
-        for path, place in self.places.items():
-            parent, _, attribute = path.rpartition('.')
-            outermost = path and self.places[parent] in _UNKNOWN
-            named = attribute.endswith('head') and attribute not in _NO_OUTPUTS
-            if outermost and named and place in _HEADS:
-                found.append(path)
-        return found
-
-    def outermost(self, path: str) -> str:
-        """Return the largest module around ``path`` that holds no module of a known place."""
-        known = [p for p, place in self.places.items() if place not in _UNKNOWN]
-        parts = path.split('.')
-        around = ('.'.join(parts[:count]) for count in range(1, len(parts) + 1))
-        return next((p for p in around if not _below(known, p)), path)
-
-    def last_layers(self, path: str) -> list[str]:
-        """List the layers that give the outputs of a stack: one, or one per entry of a list."""
-        parallel = isinstance(self.modules[path], nn.ModuleList)
-        if parallel and _attribute(path) not in _CHAINS:
-            return [p for child in self.children[path] for p in self._last(child)]
-        return self._last(path)
-
-    def _last(self, path: str) -> list[str]:
-        module = self.modules[path]
-        is_unit = type(module).__name__ == 'ConvModule'  # a layer with its normalisation
-        if is_unit or own_weights(module) or not self.children[path]:
-            return [path]
-        if not _is_stack(module):
-            return []
-        filled = [p for p in self.children[path] if _has_weights(self.modules[p])]
-        return self._last(filled[-1]) if filled else []
+def _heads(tree: ModuleTree) -> list[str]:
+    """List the outermost heads that should have outputs."""
+    found = []
+    for path, place in tree.places.items():
+        parent, attribute = split(path)
+        outermost = place in HEADS and tree.places[parent] in UNKNOWN
+        if outermost and attribute.endswith('head') and attribute not in _NO_OUTPUTS:
+            found.append(path)
+    return found
 
 
-def _place(outer: str, attribute: str) -> str:
-    """Return the place of an attribute of a module of the place ``outer``."""
-    if outer not in _OPEN:
-        return outer
-    return _TABLES.get(outer, PLACES).get(attribute, outer)
+def _unknown_part(tree: ModuleTree, path: str) -> str:
+    """Return the largest module around ``path`` in which nothing has a known place."""
+    known = all_around(p for p, place in tree.places.items() if place not in UNKNOWN)
+    return next((p for p in around(path) if p not in known), path)
 
 
-def _module_groups(tree: _Tree) -> dict[str, str]:
+def _module_groups(tree: ModuleTree) -> dict[str, str]:
     """Map every module to its group: its role or that of a module around it, else its place."""
     roles: dict[str, str] = {'': ''}
-    for path in tree.modules:  # from the outside to the inside
-        for taker, role in _roles(tree, path, _nearest(roles, path)):
-            roles[taker] = role
+    for path in list(tree.modules)[1:]:
+        role, modules = _role(tree, path, nearest(roles, path))
+        roles.update(dict.fromkeys(modules, role))
     groups = {}
     for path, place in tree.places.items():
-        group = _nearest(roles, path) or place
-        groups[path] = 'other' if group in _UNKNOWN else group
+        group = nearest(roles, path) or place
+        groups[path] = 'other' if group in UNKNOWN else group
     return groups
 
 
-def _roles(tree: _Tree, path: str, outer: str) -> list[tuple[str, str]]:
-    """List (module, role) for the modules that get a role by their relation to ``path``.
+def _role(tree: ModuleTree, path: str, outer: str) -> tuple[str, list[str]]:
+    """Return a role that a module's place in its parent gives, and the modules that take it.
 
     Args:
-        outer: The role of ``path`` by the modules around it, or ''.
+        outer: The role that the module has from those around it, or ''.
     """
-    parent = tree.modules[path.rpartition('.')[0]]
     if _is_shortcut(tree, path):
-        return [(path, 'shortcuts')]
-    if path and type(parent).__name__ == _SWITCHED:
-        return [(path, 'sampling')]
-    if re.fullmatch(SAMPLERS, _attribute(path)):
-        return [(layer, 'sampling') for layer in tree.last_layers(path)]
-    if outer:
-        return []
+        return 'shortcuts', [path]
+    if _samples(tree, path):
+        return 'sampling', tree.last_layers(path)
     if _gives_outputs(tree, path):
-        return [(layer, 'predictors') for layer in tree.last_layers(path)]
+        return 'predictors', tree.last_layers(path)
     # One output that isn't predicted is a map of weights over the positions, or a gate.
-    known = tree.places[path] not in _UNKNOWN
-    return [(path, 'sampling')] if known and _outputs(tree.modules[path]) == 1 else []
+    known = tree.places[path] not in UNKNOWN
+    gate = not outer and known and count_outputs(tree.modules[path]) == 1
+    return 'sampling', [path] if gate else []
 
 
-def _is_shortcut(tree: _Tree, path: str) -> bool:
+def _is_shortcut(tree: ModuleTree, path: str) -> bool:
     """Tell whether a module projects what bypasses a block of convolutions."""
-    parent, _, attribute = path.rpartition('.')
+    parent, attribute = split(path)
     if re.fullmatch(SHORTCUTS, attribute):
         return True
-    # Swin calls a stage's end so as well: a layer of its own type, which nothing bypasses.
-    container = isinstance(tree.modules[path], (nn.Sequential, nn.ModuleList))
-    residual = _join(parent, 'conv1') in tree.modules
-    return attribute == 'downsample' and container and residual
+    # Swin calls a stage's end so as well, which nothing bypasses.
+    siblings = [split(p)[1] for p in tree.children[parent]]
+    return attribute == 'downsample' and 'conv1' in siblings
 
 
-def _gives_outputs(tree: _Tree, path: str) -> bool:
+def _samples(tree: ModuleTree, path: str) -> bool:
+    """Tell whether a module ends in offsets or in weights of samples."""
+    parent, attribute = split(path)
+    return _matches([SAMPLERS, *_of_class(SAMPLERS_OF_CLASS, tree.modules[parent])], attribute)
+
+
+def _gives_outputs(tree: ModuleTree, path: str) -> bool:
     """Tell whether a module ends in what a head predicts."""
-    parent, _, attribute = path.rpartition('.')
+    parent, attribute = split(path)
     place = tree.places[path]
     if re.fullmatch(REFERENCES, attribute):
         ends = tree.last_layers(path)
-        return all(_outputs(tree.modules[end]) in (2, 4) for end in ends)
-    if place not in (*_OPEN, 'encoder') or not re.search(r'head(\.|$)', parent):
+        return all(count_outputs(tree.modules[end]) in COORDINATES for end in ends)
+    if place not in (*OPEN, 'encoder') or not re.search(r'head(\.|$)', parent):
         return False
-    patterns = [OUTPUTS, OUTPUTS_OF_PLACE.get(place, '')]
-    patterns += [OUTPUTS_OF_CLASS.get(c.__name__, '') for c in type(tree.modules[parent]).__mro__]
-    if _attribute(parent) == 'head':
+    patterns = [OUTPUTS, *_of_class(OUTPUTS_OF_CLASS, tree.modules[parent])]
+    patterns.append(OUTPUTS_OF_PLACE.get(place, ''))
+    if split(parent)[1] == 'head':
         patterns.append('fc')  # a classifier's
-    return any(re.fullmatch(pattern, attribute) for pattern in patterns if pattern)
+    return _matches(patterns, attribute)
 
 
-def _outputs(module: nn.Module) -> int:
-    """Return the number of outputs of a layer, 0 of what is none."""
-    weights = own_weights(module)
-    if not weights:
-        return 0
-    shape = module.get_parameter(weights[0]).shape
-    transposed = isinstance(module, nn.modules.conv._ConvTransposeNd)
-    return shape[1] if transposed else shape[0]
+def _of_class(table: dict[str, str], module: nn.Module) -> list[str]:
+    """List the patterns for a module's class and the classes that it derives from."""
+    return [table[c.__name__] for c in type(module).__mro__ if c.__name__ in table]
 
 
-def _is_stack(module: nn.Module) -> bool:
-    names = (c.__name__ for c in type(module).__mro__)
-    container = isinstance(module, (nn.Sequential, nn.ModuleList))
-    return container or any(name in _STACKS for name in names)
-
-
-def _has_weights(module: nn.Module) -> bool:
-    return any(own_weights(m) for m in module.modules())
-
-
-def _attribute(path: str) -> str:
-    return path.rpartition('.')[2]
-
-
-def _join(parent: str, attribute: str) -> str:
-    return f'{parent}.{attribute}' if parent else attribute
-
-
-def _below(paths: object, top: str) -> bool:
-    """Tell whether one of the paths is ``top`` or lies below it."""
-    return any(p == top or p.startswith(f'{top}.') for p in paths)
-
-
-def _nearest(table: Mapping[str, str], path: str) -> str:
-    """Return the entry of a path, or else of the nearest path around it."""
-    while path not in table:
-        path = path.rpartition('.')[0]
-    return table[path]
+def _matches(patterns: list[str], attribute: str) -> bool:
+    return any(re.fullmatch(pattern, attribute) for pattern in patterns)

@@ -6,7 +6,8 @@ from typing import Mapping, Sequence
 from torch import Tensor, nn
 
 from mmlth.core.group_names import group_of  # noqa: F401 (others import it from here)
-from mmlth.core.roles import GROUPS, groups_of, own_weights
+from mmlth.core.module_tree import own_weights
+from mmlth.core.roles import GROUPS, groups_of
 from mmlth.core.storage import aliases_of, shared_names
 
 # The paper's released code prunes all weights but those of predictors and shortcut convs
@@ -116,13 +117,16 @@ def choose(weights: Sequence[WeightInfo], scope: str | Sequence[str] = 'paper', 
     _check_patterns(weights, include=include, exclude=exclude)
     if frozen not in FROZEN_POLICIES:
         raise ValueError(f'frozen={frozen!r}: allowed are {FROZEN_POLICIES}')
-    wanted = [w.name for w in weights
-              if (w.group in groups or _matches(include, w.name)) and not _matches(exclude, w.name)
-              and not (frozen == 'keep' and w.frozen)]
+    wanted = []
+    for w in weights:
+        inside = w.group in groups or _matches(include, w.name)
+        outside = _matches(exclude, w.name) or (frozen == 'keep' and w.frozen)
+        if inside and not outside:
+            wanted.append(w.name)
     if not wanted:
         found = sorted({w.group for w in weights})
-        raise ValueError(f'scope={scope!r} holds no prunable tensor of this model, whose groups are '
-                         f'{found}. Choose another scope, or name tensors with include')
+        raise ValueError(f'scope={scope!r} holds no prunable tensor of this model, whose groups '
+                         f'are {found}. Choose another scope, or name tensors with include')
     return tuple(wanted)
 
 
@@ -133,7 +137,8 @@ def _check_patterns(weights: Sequence[WeightInfo], **settings: Sequence[str]) ->
             try:
                 found = any(re.search(pattern, w.name) for w in weights)
             except re.error as error:
-                raise ValueError(f'{setting}={pattern!r} is no regular expression: {error}') from error
+                message = f'{setting}={pattern!r} is no regular expression: {error}'
+                raise ValueError(message) from error
             if not found:
                 raise ValueError(f'{setting}={pattern!r} matches no weight of the model')
 
@@ -145,8 +150,9 @@ def check_scope(scope: str | Sequence[str]) -> tuple[str, ...]:
     groups = (scope, ) if isinstance(scope, str) else tuple(scope)
     unknown = [g for g in groups if g not in GROUPS]
     if unknown:
-        raise ValueError(f'scope={scope!r}: allowed are {", ".join(SCOPES)}, or a list of the groups '
-                         f'{", ".join(GROUPS)}')
+        scopes, all_groups = ', '.join(SCOPES), ', '.join(GROUPS)
+        raise ValueError(f'scope={scope!r}: allowed are {scopes}, or a list of the groups '
+                         f'{all_groups}')
     return groups
 
 
@@ -156,7 +162,7 @@ def network_sparsity(pruned: int, parameters: int) -> float:
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Count all parameters, frozen ones too, every tensor once; buffers and followers don't count."""
+    """Count all parameters, frozen ones too, every tensor once, without buffers and followers."""
     shared = shared_names(model)
     first = [name for name in aliases_of(model) if name not in shared]
     return sum(model.get_parameter(name).numel() for name in first)

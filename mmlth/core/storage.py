@@ -1,4 +1,4 @@
-"""Which parameters of a model are one tensor under several names, or a copy that follows another."""
+"""Which parameters of a model are one tensor of several names, or a copy that follows another."""
 from typing import Hashable
 
 from torch import nn
@@ -44,9 +44,13 @@ def shared_names(model: nn.Module) -> dict[str, str]:
     """
     first = {other: name for name, others in aliases_of(model).items() for other in others}
     leaders = _leaders(model)
-    found = {name: first.get(leader, leader) for name, leader in leaders.items()}
-    return {name: found.get(name, first.get(name)) for name, _ in
-            model.named_parameters(remove_duplicate=False) if name in found or name in first}
+    found = {}
+    for name, _ in model.named_parameters(remove_duplicate=False):
+        leader = leaders.get(name, name)
+        origin = first.get(leader, leader)
+        if origin != name:
+            found[name] = origin
+    return found
 
 
 def _leaders(model: nn.Module) -> dict[str, str]:

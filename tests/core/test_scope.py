@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from group_names import GROUP_NAMES
 from torch import nn
 
 from mmlth.core import scope
@@ -43,23 +42,9 @@ def names(model, **kwargs):
     return sorted(choose(list_weights(model), **kwargs))
 
 
-@pytest.mark.parametrize('name, group', GROUP_NAMES.items())
-def test_group_of(name, group):
-    assert scope.group_of(name) == group
-
-
-def test_shortcuts_of_a_c4_head_are_shortcuts_and_those_of_a_neck_are_not():
-    groups = [scope.group_of(f'{part}.layer4.0.{layer}.weight') for part in ('roi_head.shared_head', 'neck')
-              for layer in ('conv1', 'downsample.0')]
-    assert groups == ['shared_head', 'shortcuts', 'neck', 'neck']
-
-
-def test_an_unknown_name_is_in_the_group_other():
-    assert scope.group_of('something.weight') == 'other'
-
-
-def test_every_rule_names_a_known_group():
-    assert {group for _, group in scope.GROUP_RULES} <= set(scope.GROUPS)
+def test_groups_by_name_alone_serve_tickets_without_their_model():
+    names = ('backbone.conv1.weight', 'rpn_head.rpn_cls.weight', 'something.weight')
+    assert [scope.group_of(name) for name in names] == ['backbone', 'predictors', 'other']
 
 
 def test_embeddings_norms_and_biases_are_never_listed(model):
@@ -79,8 +64,18 @@ def test_weights_are_listed_with_group_shape_and_frozenness_in_the_order_of_the_
 def test_a_shared_tensor_is_listed_and_counted_once():
     shared = conv(2, 2)
     model = tree(rpn_head=nn.ModuleList([shared, shared]), neck=tree(conv=shared))
-    assert [w.name for w in list_weights(model)] == ['rpn_head.0.weight']
+    weight, = list_weights(model)
+    assert weight.name == 'rpn_head.0.weight'
+    assert weight.aliases == ('rpn_head.1.weight', 'neck.conv.weight')
     assert scope.count_parameters(model) == 4
+
+
+def test_the_difference_that_a_switchable_convolution_adds_to_its_weight_is_one_too():
+    layer = conv(2, 2)
+    layer.weight_diff = nn.Parameter(torch.zeros_like(layer.weight))
+    listed = list_weights(tree(backbone=layer))
+    assert [(w.name, w.group) for w in listed] == [
+        ('backbone.weight', 'backbone'), ('backbone.weight_diff', 'sampling')]
 
 
 def test_a_linear_layer_tied_to_an_embedding_is_not_listed():
