@@ -8,12 +8,11 @@ from typing import Any
 import torch
 from mmdet.models import BaseDetector
 from mmdet.structures import DetDataSample
-from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 from torch.optim import Optimizer
 
-from mmlth.engine.configs import load_config
-from mmlth.engine.initial import init_quietly
+from mmlth.engine.config_files import load_config
+from mmlth.engine.net import read_net
 
 CONFIG = 'mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 
@@ -54,11 +53,7 @@ class Clock:
 def build(device: str) -> BaseDetector:
     """Return a Faster R-CNN R50-FPN with random weights, in training mode."""
     cfg = load_config(CONFIG, {'model.backbone.init_cfg': None})
-    init_default_scope('mmdet')
-    torch.manual_seed(0)
-    model = MODELS.build(cfg.model).to(device)
-    init_quietly(model)
-    return model.train()
+    return read_net(cfg, seed=0).model.to(device)
 
 
 def batch(size: tuple[int, int], images: int) -> dict[str, list]:

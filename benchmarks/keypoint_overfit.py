@@ -18,7 +18,7 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.runner import Runner
 
-from mmlth.engine.configs import load_config
+from mmlth.engine.config_files import load_config
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / 'configs' / 'keypoint_rcnn' / 'keypoint-rcnn_r18_fpn_1x_coco.py'

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from mmlth.analysis import figures, tables
 from mmlth.analysis.early_bird import MOST_CURVES, plot_final_iou
-from mmlth.core.mask_history import has_final
 from mmlth.core.files import write_text
 from mmlth.core.layout import Layout
+from mmlth.core.mask_history import has_final
 from mmlth.core.records import load_summary
 
 

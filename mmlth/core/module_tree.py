@@ -1,6 +1,6 @@
 """The modules of a detector by path: the part of it that each lies in, and where stacks end."""
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Iterable, Mapping
 
 from torch import nn
 

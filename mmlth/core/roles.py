@@ -8,8 +8,18 @@ import re
 
 from torch import nn
 
-from mmlth.core.module_tree import (HEADS, OPEN, UNKNOWN, ModuleTree, all_around, around,
-                                    count_outputs, nearest, own_weights, split)
+from mmlth.core.module_tree import (
+    HEADS,
+    OPEN,
+    UNKNOWN,
+    ModuleTree,
+    all_around,
+    around,
+    count_outputs,
+    nearest,
+    own_weights,
+    split,
+)
 
 GROUPS = ('backbone', 'neck', 'dense_head', 'shared_head', 'box_head', 'mask_head',
           'keypoint_head', 'track_head', 'encoder', 'decoder', 'language_model',

@@ -1,7 +1,7 @@
 """Which weights of a model may be pruned: a list, the choice of a scope, a table."""
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Mapping, Sequence
 
 from torch import Tensor, nn
 

@@ -1,5 +1,5 @@
 """Which parameters of a model are one tensor of several names, or a copy that follows another."""
-from typing import Hashable
+from collections.abc import Hashable
 
 from torch import nn
 

@@ -15,8 +15,15 @@ from mmlth.core.files import atomic_path, locked_folder, read_json, write_json, 
 from mmlth.core.layout import Layout
 from mmlth.core.masks import Masks, Weights, digest
 from mmlth.core.records import RoundRecord, Summary
-from mmlth.core.ticket import (Ticket, load_rewind_weights, load_ticket, load_weights, save_ticket,
-                               save_weights, weights_digest)
+from mmlth.core.ticket import (
+    Ticket,
+    load_rewind_weights,
+    load_ticket,
+    load_weights,
+    save_ticket,
+    save_weights,
+    weights_digest,
+)
 from mmlth.core.training import Training
 
 JOB_VERSION = 2

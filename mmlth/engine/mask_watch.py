@@ -8,8 +8,7 @@ from torch import nn
 
 from mmlth.core import criteria, mask_history, scope, selection
 from mmlth.core.mask_coding import pack_all, unpack_all
-from mmlth.core.masks import Masks, Weights, count_each, dense_masks, kept
-from mmlth.core.masks import density as density_of
+from mmlth.core.masks import Masks, Weights, count_each, dense_masks, density as density_of, kept
 from mmlth.core.overlap import count_overlap, describe, describe_each
 from mmlth.core.ticket import load_ticket, load_weights
 from mmlth.engine.quiet import quiet

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmengine.dist import (all_gather_object, broadcast_object_list, get_rank, get_world_size)
+from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, get_world_size
 
 from mmlth.core.files import write_text
 

@@ -11,9 +11,15 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 
 from mmlth.core.checkpoints import load_checkpoint, save_checkpoint
-from mmlth.core.masks import Masks, Weights, check_zeros, dense_masks, digest
-from mmlth.core.masks import apply as apply_masks
-from mmlth.core.masks import shared_with
+from mmlth.core.masks import (
+    Masks,
+    Weights,
+    apply as apply_masks,
+    check_zeros,
+    dense_masks,
+    digest,
+    shared_with,
+)
 from mmlth.core.scope import weights_of
 from mmlth.engine.checks import metainfo
 from mmlth.engine.net import Net, build_optimizers

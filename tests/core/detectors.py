@@ -4,7 +4,6 @@ import copy
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
-
 from mmlth.engine.configs import load_config
 
 

@@ -5,8 +5,13 @@ import numpy as np
 import pytest
 import torch
 
-from mmlth.core.checkpoints import (iterations_of, latest_checkpoint, load_checkpoint, load_state,
-                                    reduce_checkpoint)
+from mmlth.core.checkpoints import (
+    iterations_of,
+    latest_checkpoint,
+    load_checkpoint,
+    load_state,
+    reduce_checkpoint,
+)
 
 
 def save(folder, name, iteration=1, **content):

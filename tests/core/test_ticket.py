@@ -315,7 +315,7 @@ def test_equal_tickets_are_equal_files_whatever_the_order_of_keys(tmp_path):
         if name != 'first':
             facts['settings'] = dict(y=2, x=1)
         save_ticket(Ticket(masks=masks, rewind_file='w', rewind_digest='d', provenance=facts,
-                           shared={k: 'a' for k in keys}, groups={k: 'neck' for k in keys}), tmp_path / name)
+                           shared=dict.fromkeys(keys, 'a'), groups=dict.fromkeys(keys, 'neck')), tmp_path / name)
         return (tmp_path / name).read_bytes()
     first = write('first', ['round', 'settings', 'config'])
     for i in range(8):  # the library orders metadata at random

@@ -6,9 +6,9 @@ import json
 import logging
 
 import pytest
+import toys
 from mmengine.config import Config
 
-import toys
 from mmlth.core.files import locked_folder
 from mmlth.core.layout import Layout
 from mmlth.core.records import load_summary

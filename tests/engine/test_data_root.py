@@ -2,12 +2,12 @@
 import copy
 
 import pytest
-from mmengine.config import Config
-
 import toys
 from conftest import ROOT
-from mmlth.engine.config_files import load_config, set_data_root
+from mmengine.config import Config
+
 from mmlth.engine.checks import check_config
+from mmlth.engine.config_files import load_config, set_data_root
 
 
 def coco(**parts):

@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
 from mmengine.config import Config
 
-from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
+from mmlth.core.checkpoints import load_state
 from mmlth.core.masks import apply
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.core.checkpoints import load_state
 from mmlth.engine.wrapper import PrunedModelWrapper
 
 CONFIG = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'

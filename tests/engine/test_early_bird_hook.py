@@ -5,23 +5,22 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-
+from test_distributed import launch
 from torch.utils.data import DataLoader
 
-import toys
 from mmlth.core import criteria, mask_history as files, selection
+from mmlth.core.checkpoints import iterations_of, latest_checkpoint, load_checkpoint, load_state
 from mmlth.core.masks import dense_masks, digest, kept
 from mmlth.core.overlap import count_overlap, describe_each, overlap
-from mmlth.core.ticket import load_weights, save_ticket, save_weights, Ticket
-from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, iterations_of
+from mmlth.core.ticket import Ticket, load_weights, save_ticket, save_weights
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
 from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
 from mmlth.engine.train import train
-from test_distributed import launch
 
 NAMES = ['backbone.conv1.weight', 'backbone.conv2.weight', 'head.fc.weight']
 SIZE = 24 * 9 + 128 * 9 + 64

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.dataset import InfiniteSampler
 from mmengine.hooks import Hook
@@ -12,12 +13,17 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import DataLoader
 
-import toys
+from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import apply, dense_masks, digest
 from mmlth.core.seeds import derive_seed
-from mmlth.core.ticket import (Ticket, TicketError, load_weights, save_ticket, save_weights,
-                               weights_step)
-from mmlth.core.checkpoints import load_checkpoint
+from mmlth.core.ticket import (
+    Ticket,
+    TicketError,
+    load_weights,
+    save_ticket,
+    save_weights,
+    weights_step,
+)
 from mmlth.engine.hooks import CaptureHook, ProgressHook, StepSeedHook, TicketHook
 
 

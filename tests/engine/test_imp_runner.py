@@ -11,14 +11,14 @@ from mmengine.logging import MessageHub, MMLogger
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, density, digest, is_subset, kept
 from mmlth.core.records import load_summary
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.job import Job
+from mmlth.engine.settings import IMPConfig
 
 
 def test_three_rounds_end_to_end(toy_cfg, run_imp, tmp_path):

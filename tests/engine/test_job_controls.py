@@ -18,8 +18,8 @@ def job(tmp_path_factory):
     import toys
     from mmengine.config import Config
 
-    from mmlth.engine.settings import IMPConfig
     from mmlth.engine.imp_runner import IMPRunner
+    from mmlth.engine.settings import IMPConfig
     folder = tmp_path_factory.mktemp('controls')
     cfg = Config.fromfile(str(toys.write_config(folder)))
     settings = IMPConfig.from_dicts(cfg.imp, dict(controls=ALL))

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mmlth.analysis.report import write_report
-from mmlth.core.mask_history import read_final, read_looks
 from mmlth.core.layout import Layout
+from mmlth.core.mask_history import read_final, read_looks
 from mmlth.core.masks import density
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.settings import IMPConfig

@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 import toys
 from conftest import ROOT, tool_env
 

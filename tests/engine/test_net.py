@@ -1,10 +1,10 @@
 """What a net knows of itself before its first step."""
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.registry import MODELS
 
-import toys
 from mmlth.core.layout import Layout
 from mmlth.core.ticket import load_ticket, load_weights
 from mmlth.engine.net import drawn_anew, read_net

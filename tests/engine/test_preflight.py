@@ -1,17 +1,17 @@
 import json
 
 import pytest
+import toys
 from mmengine.config import Config
 from mmengine.registry import MODELS
 from torch import nn
 
-import toys
-from mmlth.engine import checks, net, preflight
-from mmlth.engine.settings import IMPConfig
-from mmlth.engine.config_files import load_config
-from mmlth.engine.round_config import round_config
 from mmlth.core.layout import Layout
+from mmlth.engine import checks, net, preflight
+from mmlth.engine.config_files import load_config
 from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.round_config import round_config
+from mmlth.engine.settings import IMPConfig
 
 
 def plan(cfg, settings, need_weights=True):

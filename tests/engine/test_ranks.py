@@ -5,13 +5,13 @@ import sys
 
 from conftest import ROOT, tool_env
 
-HEAD = '''
+HEAD = """
 import os, pathlib, sys, torch
 from mmengine.dist import get_rank
 from mmlth.engine import ranks
 ranks.VISIBLE_WITHIN = 1.0
 torch.distributed.init_process_group('gloo')
-'''
+"""
 
 
 def two_ranks(tmp_path, code, *args):
@@ -29,7 +29,7 @@ def two_ranks(tmp_path, code, *args):
 
 
 def test_all_ranks_get_what_rank_0_finds_and_its_errors(tmp_path):
-    found = two_ranks(tmp_path, '''
+    found = two_ranks(tmp_path, """
 print(ranks.on_rank_0(lambda: f'found by {get_rank()}'))
 def fail():
     raise FileNotFoundError('no such thing')
@@ -37,12 +37,12 @@ try:
     ranks.on_rank_0(fail)
 except FileNotFoundError as error:
     print(error)
-''')
+""")
     assert found == ['found by 0\nno such thing'] * 2
 
 
 def test_an_error_of_one_rank_is_raised_on_all_with_its_host(tmp_path):
-    first, second = two_ranks(tmp_path, '''
+    first, second = two_ranks(tmp_path, """
 def check():
     if get_rank() == 1:
         raise FileNotFoundError('ann_file does not exist')
@@ -50,19 +50,19 @@ try:
     ranks.on_every_rank(check)
 except FileNotFoundError as error:
     print(error)
-''')
+""")
     assert first == second and first.startswith('rank 1 on ') and 'ann_file does not exist' in first
 
 
 def test_a_disk_that_is_not_shared_is_found_before_training(tmp_path):
-    code = '''
+    code = """
 path = pathlib.Path(sys.argv[1 + (get_rank() if sys.argv[3] == 'apart' else 0)]) / 'nonce'
 try:
     ranks.check_shared(path)
     print('shared')
 except RuntimeError as error:
     print(error)
-'''
+"""
     (tmp_path / 'a').mkdir()
     (tmp_path / 'b').mkdir()
     assert two_ranks(tmp_path, code, tmp_path / 'a', tmp_path / 'b', 'together') == ['shared'] * 2
@@ -74,7 +74,7 @@ except RuntimeError as error:
 def test_a_whole_job_stops_where_nodes_have_disks_of_their_own(tmp_path):
     import toys
     config = toys.write_config(tmp_path)
-    out = two_ranks(tmp_path, '''
+    out = two_ranks(tmp_path, """
 from mmengine.config import Config
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.settings import IMPConfig
@@ -84,6 +84,6 @@ try:
     IMPRunner(cfg, IMPConfig(scope='all', rounds=1), work_dir, launcher='pytorch').run()
 except RuntimeError as error:
     print('stopped:', error)
-''', config, tmp_path)
+""", config, tmp_path)
     assert all('stopped: rank 1 on ' in text and 'shared disk' in text for text in out)
     assert not list(tmp_path.glob('node*/round_*'))  # nothing was trained

@@ -4,9 +4,9 @@ import pathlib
 import numpy as np
 import pytest
 import torch
+import toys
 from mmengine.registry import DATASETS, MODELS, OPTIMIZERS
 
-import toys
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.engine import checks, rehearsal
 

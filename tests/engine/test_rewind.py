@@ -6,10 +6,10 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
+from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import load_ticket, load_weights, weights_step
-from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state
 
 SEEN = []
 

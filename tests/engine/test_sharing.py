@@ -5,10 +5,10 @@ import shutil
 import pytest
 import torch
 
+from mmlth.core.checkpoints import latest_checkpoint, load_state
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import Ticket, load_ticket, load_weights, save_ticket, weights_step
-from mmlth.core.checkpoints import latest_checkpoint, load_state
 from mmlth.engine.settings import IMPConfig
 
 

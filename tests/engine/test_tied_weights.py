@@ -3,12 +3,12 @@ import copy
 
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS, MODELS
 from torch import nn
 
-import toys
 from mmlth.core.checkpoints import load_checkpoint, load_state
 from mmlth.core.layout import Layout
 from mmlth.core.masks import kept

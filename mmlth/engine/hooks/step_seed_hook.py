@@ -1,7 +1,8 @@
 """Make random numbers a function of (seed, rank, step), so that a resumed run draws the same."""
 import random
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 import torch

@@ -10,8 +10,12 @@ from mmengine.runner import Runner
 from mmlth.core.checkpoints import iterations_of
 from mmlth.core.masks import check_zeros, density, digest
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
-from mmlth.engine.restore import (hold_learning_rate, optimizers_of, restore_optimizer,
-                                  saved_optimizer)
+from mmlth.engine.restore import (
+    hold_learning_rate,
+    optimizers_of,
+    restore_optimizer,
+    saved_optimizer,
+)
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 
