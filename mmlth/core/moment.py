@@ -82,6 +82,19 @@ class Moment:
         raise ValueError(f'{text!r} is no point of a training: allowed are init, a number of steps, '
                          'at least 0, epoch_K, or P% of the training, above 0 and at most 100')
 
+    @classmethod
+    def is_one(cls, text: str | int) -> bool:
+        """Tell whether :meth:`parse` reads it.
+
+        >>> Moment.is_one('epoch_2'), Moment.is_one('lr')
+        (True, False)
+        """
+        try:
+            cls.parse(text)
+        except ValueError:
+            return False
+        return True
+
     @property
     def name(self) -> str:
         """Name of the weights captured then, as files and messages show it."""

@@ -1,6 +1,6 @@
 """Check the settings of a job, alone and against each other."""
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmlth.core.controls import CONTROLS
 from mmlth.core.criteria import check_criterion
@@ -11,16 +11,11 @@ from mmlth.core.schedules import SCHEDULES
 from mmlth.core.scope import FROZEN_POLICIES, check_scope
 from mmlth.core.selection import check_allocation
 from mmlth.core.store import KEEP
+from mmlth.engine.setting_fields import LR_SCHEDULES, OPTIMIZERS, SettingFields
 from mmlth.engine.trainings import POLICIES
 
-if TYPE_CHECKING:
-    from mmlth.engine.settings import IMPConfig
 
-OPTIMIZERS = ('fresh', 'rewound')
-LR_SCHEDULES = ('restart', 'continue')
-
-
-def check_settings(settings: 'IMPConfig') -> None:
+def check_settings(settings: SettingFields) -> None:
     """Raise ValueError for a value outside what is allowed, or for settings that contradict.
 
     The message names setting, value and what is allowed.
@@ -35,7 +30,7 @@ def check_settings(settings: 'IMPConfig') -> None:
     _check_early_bird(settings)
 
 
-def _check_names(settings: 'IMPConfig') -> None:
+def _check_names(settings: SettingFields) -> None:
     check_scope(settings.scope)
     check_criterion(settings.criterion)
     check_allocation(settings.allocation)
@@ -54,7 +49,7 @@ def _check_one_of(name: str, value: Any, allowed: tuple[str, ...], also: str = '
         raise ValueError(f'{name}={value!r}: allowed are {", ".join(allowed)}{also}')
 
 
-def _check_numbers(settings: 'IMPConfig') -> None:
+def _check_numbers(settings: SettingFields) -> None:
     for name, least in dict(min_kept=0, seed=0, max_keep_ckpts=2).items():
         value = getattr(settings, name)
         if not isinstance(value, int) or value < least:
@@ -63,7 +58,7 @@ def _check_numbers(settings: 'IMPConfig') -> None:
         raise ValueError(f'target_sparsity={settings.target_sparsity!r} must be a number in (0, 1)')
 
 
-def _check_rewind(settings: 'IMPConfig') -> None:
+def _check_rewind(settings: SettingFields) -> None:
     if settings.rewind not in POLICIES:
         _check_moment('rewind', settings.rewind, ('init', *POLICIES))
     for name, value in (('optimizer', 'rewound'), ('lr_schedule', 'continue')):
@@ -74,15 +69,13 @@ def _check_rewind(settings: 'IMPConfig') -> None:
 
 
 def _check_moment(name: str, value: Any, names: tuple[str, ...] = ('init', )) -> None:
-    try:
-        Moment.parse(value)
-    except ValueError:
-        raise ValueError(f'{name}={value!r}: allowed are {", ".join(names)}, a number of steps '
-                         'k, at least 0, epoch_K, or P% of the training, above 0 and at most '
-                         '100') from None
+    if not Moment.is_one(value):
+        raise ValueError(
+            f'{name}={value!r}: allowed are {", ".join(names)}, a number of steps k, at least 0, '
+            'epoch_K, or P% of the training, above 0 and at most 100')
 
 
-def _check_controls(settings: 'IMPConfig') -> None:
+def _check_controls(settings: SettingFields) -> None:
     unknown = [name for name in settings.controls if name not in CONTROLS]
     if unknown:
         raise ValueError(f'controls={unknown}: allowed are {", ".join(CONTROLS)}')
@@ -94,7 +87,7 @@ def _check_controls(settings: 'IMPConfig') -> None:
         raise ValueError(f'control_rounds={settings.control_rounds}: allowed are rounds 1 to {last}')
 
 
-def _check_shared(settings: 'IMPConfig') -> None:
+def _check_shared(settings: SettingFields) -> None:
     for point in settings.capture:
         _check_moment('capture', point)
     own = dict(early_bird=settings.early_bird is not None, optimizer=settings.optimizer == 'rewound',
@@ -107,7 +100,7 @@ def _check_shared(settings: 'IMPConfig') -> None:
                          'Leave out one of the two')
 
 
-def _check_ticket(settings: 'IMPConfig') -> None:
+def _check_ticket(settings: SettingFields) -> None:
     if settings.ticket is None:
         return
     contradicts = (settings.rewind != 'init' or settings.early_bird is not None
@@ -117,7 +110,7 @@ def _check_ticket(settings: 'IMPConfig') -> None:
                          'trained once: leave rewind, early_bird, rounds and the control "reverse" out')
 
 
-def _check_early_bird(settings: 'IMPConfig') -> None:
+def _check_early_bird(settings: SettingFields) -> None:
     if settings.early_bird is None:
         return
     if len(settings.densities()) == 1:

@@ -1,12 +1,10 @@
 """List the trainings of a job: the one place that turns settings into them."""
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mmlth.core.moment import Moment
 from mmlth.core.training import Training
-
-if TYPE_CHECKING:
-    from mmlth.engine.settings import IMPConfig
+from mmlth.engine.setting_fields import SettingFields
 
 # Rewind policies other than a moment -> (start, schedule) of the trainings after the dense one.
 POLICIES = dict(
@@ -19,7 +17,7 @@ CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
     reverse=('reverse', None))
 
 
-def list_trainings(settings: 'IMPConfig') -> tuple[Training, ...]:
+def list_trainings(settings: SettingFields) -> tuple[Training, ...]:
     """List the dense net, the tickets by round, then the controls, each after its parent.
 
     A dense control is the same for every round and trained once, for the first that asks for one.
@@ -31,7 +29,7 @@ def list_trainings(settings: 'IMPConfig') -> tuple[Training, ...]:
     return (*tickets, *controls)
 
 
-def _tickets(settings: 'IMPConfig') -> list[Training]:
+def _tickets(settings: SettingFields) -> list[Training]:
     densities = settings.densities()
     common: dict[str, Any] = dict(
         seed=settings.seed, moment=settings.moment, exact_resume=settings.resumes_exactly,
@@ -51,7 +49,7 @@ def _tickets(settings: 'IMPConfig') -> list[Training]:
     return tickets
 
 
-def _with_policy(training: Training, settings: 'IMPConfig') -> Training:
+def _with_policy(training: Training, settings: SettingFields) -> Training:
     start, schedule = POLICIES.get(str(settings.rewind), ('rewound', settings.lr_schedule))
     watched = settings.early_bird if training.next_density is not None else None
     found = replace(training, masks='pruned', start=start, schedule=schedule,
@@ -68,11 +66,11 @@ def _control(ticket: Training, name: str) -> Training:
                    early_bird=None, next_density=None, ticket='')
 
 
-def _needs_state(settings: 'IMPConfig') -> bool:
+def _needs_state(settings: SettingFields) -> bool:
     return settings.optimizer == 'rewound' or settings.lr_schedule == 'continue'
 
 
-def _after(densities: tuple[float, ...], number: int, settings: 'IMPConfig') -> float | None:
+def _after(densities: tuple[float, ...], number: int, settings: SettingFields) -> float | None:
     """Return the density of the next round where it is watched while this one is trained."""
     watched = settings.early_bird is not None and number + 1 < len(densities)
     return densities[number + 1] if watched else None

@@ -21,8 +21,8 @@ def config(tmp_path_factory):
     return toys.write_config(tmp_path_factory.mktemp('kill'), model=model, custom_hooks=hooks)
 
 
-def start(config, work_dir):
-    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir]
+def start(config, work_dir, *args):
+    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir, *args]
     return subprocess.Popen(list(map(str, command)), env=tool_env(), cwd=ROOT, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
 
@@ -108,3 +108,37 @@ def test_ctrl_c_says_how_to_go_on(config, tmp_path):
         if process.returncode != 0:
             break
     assert process.returncode == 130 and 'same command again' in output
+
+
+@pytest.mark.slow
+def test_thirty_kills_of_a_job_with_ema_late_resetting_and_a_control(config, tmp_path):
+    """Whole process groups die at random moments; every job ends with the digests of one left alone."""
+    args = ['--rewind', '5', '--controls', 'shuffle']
+    whole = start(config, tmp_path / 'whole', *args)
+    output = whole.communicate(timeout=600)[0]
+    assert whole.returncode == 0, output
+    expected = digests(tmp_path / 'whole')
+    assert len(expected) == 4
+    rng, kills, jobs = random.Random(0), 0, 0
+    while kills < 30:
+        work_dir, killed_here, jobs = tmp_path / f'job{jobs}', 0, jobs + 1
+        while True:
+            process = start(config, work_dir, *args)
+            if killed_here < 8:  # then it may end
+                wait_until((work_dir / 'imp.json').exists, process)
+                time.sleep(rng.uniform(0, 3))
+                killed_here += process.poll() is None
+                process.kill()
+            output = process.communicate(timeout=600)[0]
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL, output
+        kills += killed_here
+        assert digests(work_dir) == expected, work_dir
+    print(f'{kills} kills of {jobs} jobs: equal digests')
+
+
+def digests(work_dir):
+    summary = json.loads((Path(work_dir) / 'summary.json').read_text())
+    return [(r['round'], r['control'], r['digests'], r['metrics'])
+            for r in [*summary['rounds'], *summary['controls']]]
