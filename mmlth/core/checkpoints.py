@@ -3,6 +3,7 @@ import datetime
 import pathlib
 import re
 import zipfile
+from importlib import import_module
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -30,9 +31,10 @@ def allow_classes(*classes: Any) -> None:
 
 def _allow() -> None:
     """Tell torch which classes a checkpoint may hold: numpy's values, paths, and the extra ones."""
-    core = np.core if np.lib.NumpyVersion(np.__version__) < '2.0.0' else np._core
+    old = np.lib.NumpyVersion(np.__version__) < '2.0.0'
+    multiarray = import_module('numpy.core.multiarray' if old else 'numpy._core.multiarray')
     dtypes = {type(np.dtype(name)) for name in _DTYPES}
-    arrays = (np.dtype, np.ndarray, core.multiarray.scalar, core.multiarray._reconstruct)
+    arrays = (np.dtype, np.ndarray, multiarray.scalar, multiarray._reconstruct)
     torch.serialization.add_safe_globals([*arrays, *dtypes, *_PATHS, *_CONTAINERS, *_extra])
 
 

@@ -90,12 +90,14 @@ def load_round(path: str | Path) -> RoundRecord:
         FileNotFoundError: There is no such file.
         ValueError: It isn't JSON, misses or has surplus fields, or has another version.
     """
-    return _load(RoundRecord, path)
+    record: RoundRecord = _load(RoundRecord, path)
+    return record
 
 
 def load_summary(path: str | Path) -> Summary:
     """Read a summary; see :func:`load_round` for what is raised."""
-    return _load(Summary, path)
+    summary: Summary = _load(Summary, path)
+    return summary
 
 
 def _load(kind: type, path: str | Path) -> Any:

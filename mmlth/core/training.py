@@ -74,6 +74,17 @@ class Training:
         return f'round {self.number}' + (f' ({self.label} control)' if self.label else '')
 
     @property
+    def source(self) -> 'Training':
+        """The training whose outcome this one needs.
+
+        Raises:
+            ValueError: It needs none.
+        """
+        if self.parent is None:
+            raise ValueError(f'{self.name} needs no training before it')
+        return self.parent
+
+    @property
     def needs_state(self) -> bool:
         """Whether optimizer state or schedule of step k are gone back to."""
         return self.optimizer == 'rewound' or self.schedule == 'continue'

@@ -37,7 +37,8 @@ def describe_training(
         digests['start'] = digest(ticket.start(store.start(training)))
     layout = store.layout
     return RoundRecord(
-        round=training.number, control=training.label, kept=alive, **plan.sparsities(alive),
+        round=training.number, control=training.label, kept=alive,
+        sparsity=plan.sparsity(alive), network_sparsity=plan.network_sparsity(alive),
         scope_size=plan.scope_size, parameters=plan.parameters, metrics=outcome.metrics,
         seconds=outcome.seconds, steps=outcome.steps, saved_steps=outcome.saved_steps,
         trained_in=outcome.trained_in, parent=ticket.provenance.get('parent', ''),
@@ -56,7 +57,7 @@ def describe_ticket(
                  parameters=plan.parameters, config=config, settings=settings.as_dict(),
                  mmlth=__version__)
     if training.number:
-        parent = training.ticket or store.layout.ticket(*training.parent.key)
+        parent = training.ticket or store.layout.ticket(*training.source.key)
         facts['parent'] = masks_digest(parent)
     return facts
 
@@ -74,5 +75,5 @@ def _policies(store: Store, training: Training, settings: IMPConfig) -> dict[str
 def _real_start(training: Training) -> str:
     """Return what a training starts from, looking through 'of parent'."""
     while training.start == 'of parent':
-        training = training.parent
+        training = training.source
     return training.start

@@ -102,10 +102,11 @@ class IMPRunner:
             return on_rank_0(self.work.adopt, training)
         resume, begin, rates = on_rank_0(self.work.start_of, training)
         plan, trainings = self.work.plan, self.work.trainings
+        kept = round(training.density * plan.scope_size)
         progress = ProgressHook(
-            training.number, len(plan.densities) - 1, begin=begin, control=training.label,
-            left=len(trainings) - 1 - trainings.index(training),
-            **plan.sparsities(round(training.density * plan.scope_size)))
+            training.number, len(plan.densities) - 1, plan.sparsity(kept),
+            plan.network_sparsity(kept), begin=begin, control=training.label,
+            left=len(trainings) - 1 - trainings.index(training))
         cfg = round_config(self.cfg, training, self.store.layout, resume=resume,
                            learning_rates=rates, names=plan.names)
         return train(cfg, progress)

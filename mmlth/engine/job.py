@@ -103,8 +103,8 @@ class Job:
         begin = iterations_of(self.store.layout.state) if continues else 0
         rates = None
         if training.schedule == 'last rate':
-            ticket = training.parent if training.label else training
-            rates = self.store.checkpoint(ticket.parent)
+            ticket = training.source if training.label else training
+            rates = self.store.checkpoint(ticket.source)
         return self.store.resume_from(training), begin, rates
 
     def adopt(self, training: Training) -> Outcome:

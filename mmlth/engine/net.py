@@ -120,7 +120,7 @@ def _build(cfg: Config, seed: int) -> nn.Module:
     return model
 
 
-def _initialise(model: nn.Module, cfg: Config, need_weights: bool) -> str:
+def _initialise(model: Any, cfg: Config, need_weights: bool) -> str:
     """Draw or load the initial weights; return why that failed, or ''."""
     try:
         with _quiet():

@@ -21,12 +21,12 @@ StartPolicy = Callable[[Store, Training, Config], Weights]
 
 def _pruned(store: Store, training: Training) -> Masks:
     """Keep the best of what the round before kept and trained."""
-    return _ranked(store, training, training.parent, selection.select)
+    return _ranked(store, training, training.source, selection.select)
 
 
 def _reversed(store: Store, training: Training) -> Masks:
     """Keep the worst of what the ticket was chosen from."""
-    return _ranked(store, training, training.parent.parent, controls.reversed_masks)
+    return _ranked(store, training, training.source.source, controls.reversed_masks)
 
 
 def _ranked(
@@ -46,7 +46,7 @@ def _given(store: Store, training: Training) -> Masks:
 
 
 def _of_parent(store: Store, training: Training) -> Masks:
-    return store.ticket(training.parent).masks
+    return store.ticket(training.source).masks
 
 
 def _dense(store: Store, training: Training) -> Masks:
@@ -75,7 +75,7 @@ def _rewound(store: Store, training: Training, cfg: Config) -> Weights:
 
 
 def _trained(store: Store, training: Training, cfg: Config) -> Weights:
-    return store.trained(training.parent)
+    return store.trained(training.source)
 
 
 def _newly_drawn(store: Store, training: Training, cfg: Config) -> Weights:
@@ -87,7 +87,7 @@ def _start_of_ticket(store: Store, training: Training, cfg: Config) -> Weights:
 
 
 def _start_of_parent(store: Store, training: Training, cfg: Config) -> Weights:
-    return store.start(training.parent)
+    return store.start(training.source)
 
 
 STARTS: dict[str, StartPolicy] = {

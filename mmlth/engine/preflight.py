@@ -54,16 +54,20 @@ class Preflight:
         chosen = set(self.names)
         return {w.name: w.shape for w in self.weights if w.name in chosen}
 
-    def sparsities(self, kept: int) -> dict[str, float]:
-        """Return sparsity and network sparsity where so many weights of the scope are kept."""
-        pruned = self.scope_size - kept
-        return dict(sparsity=1 - kept / self.scope_size,
-                    network_sparsity=scope.network_sparsity(pruned, self.parameters))
+    def sparsity(self, kept: int) -> float:
+        """Return the sparsity of the scope where so many of its weights are kept."""
+        return 1 - kept / self.scope_size
+
+    def network_sparsity(self, kept: int) -> float:
+        """Return the sparsity of the whole network where so many weights of the scope are kept."""
+        return scope.network_sparsity(self.scope_size - kept, self.parameters)
 
     def rounds(self) -> list[dict[str, Any]]:
         """Return round, kept weights, sparsity and network sparsity of every planned round."""
         counts = [round(density * self.scope_size) for density in self.densities]
-        return [dict(round=i, kept=count, **self.sparsities(count)) for i, count in enumerate(counts)]
+        return [dict(round=number, kept=kept, sparsity=self.sparsity(kept),
+                     network_sparsity=self.network_sparsity(kept))
+                for number, kept in enumerate(counts)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as ``preflight.json`` holds it."""

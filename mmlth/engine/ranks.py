@@ -45,9 +45,9 @@ def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
         function(*args)
     except _EXPECTED as error:
         own = error
-    for rank, (host, error) in enumerate(all_gather_object((socket.gethostname(), own))):
-        if error is not None:
-            raise type(error)(f'rank {rank} on {host}: {error}')
+    for rank, (host, found) in enumerate(all_gather_object((socket.gethostname(), own))):
+        if found is not None:
+            raise type(found)(f'rank {rank} on {host}: {found}')
 
 
 def wait_until(holds: Callable[[], bool], seconds: float | None = None) -> bool:

@@ -80,7 +80,7 @@ def _step(net: Net, optimizers: list[OptimWrapper]) -> None:
     loss = torch.zeros(())
     for p in moving:
         loss = loss + (p * torch.randn(p.shape, generator=generator)).sum()
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     for each in optimizers:
         each.optimizer.step()
 

@@ -34,7 +34,7 @@ def _tickets(settings: SettingFields) -> list[Training]:
     common: dict[str, Any] = dict(
         seed=settings.seed, moment=settings.moment, exact_resume=settings.resumes_exactly,
         keep=settings.keep, max_keep_ckpts=settings.max_keep_ckpts)
-    selection = dict(
+    selection: dict[str, Any] = dict(
         criterion=settings.criterion, allocation=settings.allocation, min_kept=settings.min_kept)
     watched = settings.early_bird is not None
     tickets = [Training(

@@ -94,12 +94,20 @@ class PrunedModelWrapper(nn.Module):
         """Run the module."""
         return self.module(*args, **kwargs)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """Return the module's own state: plain names, no masks."""
         return self.module.state_dict(*args, **kwargs)
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True) -> Any:
-        """Load into the module and mask it again (``assign`` would replace what hooks hang on)."""
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False,
+    ) -> Any:
+        """Load into the module and mask it again.
+
+        Raises:
+            ValueError: ``assign``, which would replace the parameters that hooks hang on.
+        """
+        if assign:
+            raise ValueError('load_state_dict(assign=True) would replace masked parameters; use False')
         result = self.module.load_state_dict(state_dict, strict=strict)
         self.apply_masks()
         return result
@@ -117,7 +125,8 @@ class PrunedModelWrapper(nn.Module):
 
     def _mask_grad(self, name: str) -> Any:
         def mask_grad(parameter: Tensor) -> None:
-            _and(parameter.grad, self._bits_on(name, parameter))
+            if parameter.grad is not None:
+                _and(parameter.grad, self._bits_on(name, parameter))
         return mask_grad
 
     def _bits_on(self, name: str, parameter: Tensor) -> Tensor:
@@ -132,7 +141,7 @@ class PrunedModelWrapper(nn.Module):
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the plain model inside any number of registered model wrappers (DDP, this one)."""
     while is_model_wrapper(model):
-        model = model.module
+        model = model.get_submodule('module')
     return model
 
 

@@ -34,7 +34,7 @@ class CaptureHook(Hook):
         self.path = Path(path)
         self.moment = Moment.parse(moment)
         self.iteration = 0
-        self.timeline: Timeline | None = None
+        self.timeline: Timeline
 
     def before_train(self, runner: Runner) -> None:
         self.timeline = timeline_of(runner)

@@ -72,7 +72,7 @@ class EarlyBirdHook(Hook):
         self.max_steps = 0
         self.seconds = 0.0
         self.stopped_at: int | None = None
-        self._timeline: Timeline | None = None
+        self._timeline: Timeline
         self._resumed_from: dict[str, Any] | None = None
         self._evaluated_at = -1
 

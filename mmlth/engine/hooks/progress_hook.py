@@ -54,7 +54,7 @@ class ProgressHook(Hook):
         self.metrics: dict[str, float] | None = None
         self.evaluated_at = -1
         self.seconds = 0.0
-        self._timeline: Timeline | None = None
+        self._timeline: Timeline
         self._iterations = 0
 
     def before_train(self, runner: Runner) -> None:

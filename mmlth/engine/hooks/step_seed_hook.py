@@ -52,7 +52,8 @@ def _seed_worker(worker_id: int, inner: Callable[[int], None] | None) -> None:
     """Seed a loader process from what the main process drew, not from a constant per worker."""
     if inner is not None:
         inner(worker_id)
-    seed = torch.utils.data.get_worker_info().seed % 2**32
+    info: Any = torch.utils.data.get_worker_info()
+    seed = info.seed % 2**32
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

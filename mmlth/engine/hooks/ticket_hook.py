@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.checkpoints import iterations_of
-from mmlth.core.masks import check_zeros, density, digest
+from mmlth.core.masks import Weights, check_zeros, density, digest
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
 from mmlth.engine.restore import (
     hold_learning_rate,
@@ -57,12 +57,15 @@ class TicketHook(Hook):
     ) -> None:
         self.path = Path(ticket)
         self.rewind = rewind
-        self.state = state
+        if (continues or optimizer == 'rewound') and not state:
+            raise ValueError(f'TicketHook: optimizer={optimizer!r}, continues={continues} go back to a '
+                             'checkpoint of step k; name it with state')
+        self.state = state or ''
         self.optimizer = optimizer
         self.continues = continues
         self.learning_rates = learning_rates
         self.ticket: Ticket = load_ticket(self.path)
-        self.weights = load_rewind_weights(self.ticket, self.path) if rewind else None
+        self.weights: Weights = load_rewind_weights(self.ticket, self.path) if rewind else {}
         self.start_digest: str | None = None
         self.model: PrunedModelWrapper | None = None
 
@@ -72,7 +75,7 @@ class TicketHook(Hook):
         resumed = runner.iter > begin
         if self.rewind and not resumed:
             self._rewind(model)
-        self.weights = None  # free the copy
+        self.weights = {}  # free the copy
         self._attach(runner, model, resumed)
         if not resumed:
             self._mask_averages(runner)
@@ -126,7 +129,8 @@ class TicketHook(Hook):
         rewound = self.optimizer == 'rewound'
         for key, wrapper in optimizers_of(runner).items():
             if rewound or self.continues:  # else it is fresh as it comes
-                restore_optimizer(wrapper, saved_optimizer(self.state, key) if rewound else None, masks)
+                saved = saved_optimizer(self.state, key) if rewound else None
+                restore_optimizer(wrapper, saved, masks)
             if self.learning_rates:
                 hold_learning_rate(wrapper, saved_optimizer(self.learning_rates, key))
 
