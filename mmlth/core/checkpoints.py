@@ -73,7 +73,13 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         return dict(torch.load(path, map_location='cpu', weights_only=True))
     except (UnpicklingError, RuntimeError, EOFError, OSError, KeyError, TypeError) as error:
-        raise ValueError(f'cannot read checkpoint {path}: {error}') from error
+        raise ValueError(f'cannot read checkpoint {path}: {_cause(error)}') from error
+
+
+def _cause(error: BaseException) -> str:
+    """Return the line of torch's long message that names the class, if one does."""
+    found = re.search(r'WeightsUnpickler error: ([^\n]*?)(\. Please use|\n|$)', str(error))
+    return found[1] if found and found[1].strip() else str(error)
 
 
 def load_state(path: str | Path) -> dict[str, Tensor]:

@@ -97,6 +97,11 @@ def _save_and_load(state: Weights, masks: Masks, net: Net, meta: dict[str, Any])
     with tempfile.TemporaryDirectory(prefix='mmlth_') as folder:
         path = Path(folder) / 'rehearsal.pth'
         save_checkpoint(dict(meta=dict(dataset_meta=meta), state_dict=state), path)
-        read = load_checkpoint(path)['state_dict']
+        try:
+            read = load_checkpoint(path)['state_dict']
+        except ValueError as error:
+            raise ValueError(
+                f'rehearsal: {error}. A checkpoint holds the METAINFO of the training data set, and '
+                'mmlth unpickles no such class: make it plain lists, dicts, numbers and texts') from error
     check_zeros(masks, read, 'the rehearsed checkpoint')
     net.model.load_state_dict(read, strict=True)
