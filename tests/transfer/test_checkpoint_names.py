@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from mmlth.core.masks import kept, size
 from mmlth.core.ticket import Ticket, TicketError, save_ticket
-from mmlth.transfer.mapping import Target
+from mmlth.transfer.ends import Target
 from mmlth.transfer.names import map_backbone, read_state
 from mmlth.transfer.source import rank_backbone
 
@@ -81,8 +81,8 @@ def test_files_that_hold_no_weights_are_named(tmp_path):
 SCOPE = ('backbone.a.weight', 'backbone.b.weight')
 SMALL = {'a.weight': torch.tensor([[1., -8], [3, 4]]), 'b.weight': torch.tensor([[5., 6], [-7, 2]]),
          'a.bias': torch.tensor([9.]), 'fc.weight': torch.tensor([[9.]])}
-TARGET = Target(shapes={'backbone.a.weight': (2, 2), 'backbone.b.weight': (2, 2), 'backbone.a.bias': (1, )},
-                scope=SCOPE, parameters=20)
+SIZES = {'backbone.a.weight': (2, 2), 'backbone.b.weight': (2, 2), 'backbone.a.bias': (1, )}
+TARGET = Target(shapes=SIZES, scope=SCOPE, parameters=20, groups=dict.fromkeys(SIZES, 'backbone'))
 
 
 def test_magnitudes_are_ranked_over_the_backbone_and_values_kept():
@@ -92,6 +92,18 @@ def test_magnitudes_are_ranked_over_the_backbone_and_values_kept():
     assert source.weights['backbone.a.weight'].equal(SMALL['a.weight'])
     assert 'backbone.a.bias' in source.weights and 'backbone.fc.weight' not in source.weights
     assert source.facts['mapping']['backbone.a.bias'] == 'a.bias' and source.facts['ranked'] == 8
+
+
+def test_a_tied_weight_is_ranked_once_by_a_name_that_the_checkpoint_has():
+    """Of 4 + 4 weights: that of the target's first name is missing, its other two are one tensor."""
+    tied = {'backbone.first.weight': 'backbone.a.weight', 'backbone.again.weight': 'backbone.a.weight'}
+    target = Target(shapes={**SIZES, **dict.fromkeys(tied, (2, 2))}, scope=SCOPE, parameters=20,
+                    groups=TARGET.groups, shared=tied)
+    state = {name.replace('a.weight', 'first.weight'): w for name, w in SMALL.items()}
+    state['again.weight'] = state['first.weight']
+    source = rank_backbone(state, target, 0.5, file='a.pth')
+    assert list(source.masks) == ['backbone.first.weight', 'backbone.b.weight']
+    assert (kept(source.masks), source.facts['ranked']) == (4, 8)
 
 
 @pytest.mark.parametrize('sparsity, left', [(0.25, 6), (0.75, 2)])
