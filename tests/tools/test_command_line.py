@@ -117,6 +117,23 @@ def test_test_ticket_scores_like_the_record(call_tool, job, tmp_path):
     assert json.loads((tmp_path / 'm.json').read_text()) == record['metrics']
 
 
+def test_test_ticket_finds_data_that_was_moved(call_tool, job, tmp_path):
+    """MMEngine leaves the config that it ran in the folder of its logs."""
+    loader = toys.toy_config()['val_dataloader']
+    loader['dataset']['ann_file'] = 'data/toy/a.json'
+    config = toys.write_config(tmp_path, data_root='data/toy/', val_dataloader=loader)
+    args = ('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--config', config,
+            '--work-dir', tmp_path / 'e', '--data-root', '/moved')
+    call_tool(*args)
+    assert "ann_file='/moved/a.json'" in (tmp_path / 'e' / 'toy.py').read_text()
+
+
+def test_test_ticket_says_where_it_cannot_move_data(call_tool, job, config, tmp_path):
+    error = call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--config', config,
+                      '--work-dir', tmp_path / 'e', '--data-root', '/moved', code=1).stderr
+    assert '--data-root /moved' in error and 'has no data_root to replace' in error
+
+
 def test_plot_draws_what_is_asked_for(call_tool, job, tmp_path):
     call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity', '--format', 'svg')
     assert '<svg' in (tmp_path / 'map_vs_sparsity.svg').read_text()

@@ -10,10 +10,9 @@ from safetensors.torch import save_file
 
 import toys
 from conftest import ROOT
-from mmlth.core.masks import apply, digest, kept
-from mmlth.core.scope import group_of
-from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, save_weights
 from mmlth.core.checkpoints import load_state
+from mmlth.core.masks import apply, digest, kept
+from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, save_weights
 from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.hooks import TicketHook
 from mmlth.engine.wrapper import unwrap
@@ -81,6 +80,16 @@ def test_provenance_names_the_source_and_the_coverage(call_tool, source, config,
     assert given['settings']['scope'] == 'all' and given['transfer']['leave_out'] == ['predictors']
 
 
+def test_flags_choose_the_targets_scope_as_they_do_in_a_job(call_tool, source, config, tmp_path):
+    call_tool('transfer_ticket.py', source[0], config, tmp_path / 'o.safetensors', '--scope', 'backbone',
+              '--include', 'fc', '--exclude', 'conv1', '--frozen', 'keep', '--seed', '4')
+    ticket = load_ticket(tmp_path / 'o.safetensors')
+    assert list(ticket.masks) == ['backbone.conv2.weight', 'head.fc.weight']
+    assert ticket.groups == {'backbone.conv2.weight': 'backbone', 'head.fc.weight': 'predictors'}
+    assert ticket.provenance['settings'] == dict(scope='backbone', include=['fc'], exclude=['conv1'],
+                                                 frozen='keep', seed=4)
+
+
 def test_masks_alone_leave_the_targets_own_initial_weights(call_tool, source, config, tmp_path):
     path, masks, _ = source
     (path.parent / 'w.safetensors').unlink()  # not needed
@@ -124,12 +133,12 @@ def test_a_checkpoint_in_half_precision_is_ranked_and_keeps_the_targets_dtype(ca
     (['--groups', 'tail'], 'tail'), (['--prefix', 'bone.'], "prefix 'bone.' starts no tensor"),
     (['--rename', 'backbone'], '--rename backbone: wanted is PATTERN=NEW'),
     (['--rename', 'backbone=bone'], 'nothing matches'),
-    (['--scope', 'neck'], "scope='neck' holds no prunable"),
+    (['--scope', 'neck'], "scope=('neck',) holds no prunable"),
     (['--sparsity', '0.5'], 'is a ticket, which has its masks already; leave --sparsity out'),
     (['--sparsity', '0.5', '--mask-only'], '--values none goes with a ticket'),
     (['--values', 'trained'], 'no trained checkpoint lies beside'),
-    (['--cfg-options', 'load_from=none.pth'], 'checkpoint none.pth does not exist'),
-    (['--cfg-options', 'load_from=http://a/b.pth'], "load_from='http://a/b.pth' is an address")])
+    (['--frozen', 'keep', '--exclude', 'tail'], "exclude='tail' matches no weight of the model"),
+    (['--cfg-options', 'load_from=none.pth'], 'initial weights of the config cannot be loaded: none.pth')])
 def test_errors_are_one_line_and_leave_nothing(call_tool, source, config, tmp_path, args, message):
     (tmp_path / 'out').mkdir()
     out = tmp_path / 'out' / 'o.safetensors'
@@ -213,7 +222,7 @@ def test_a_classifiers_ticket_trains_the_detector(call_tool, crops, tmp_path):
     ticket, start = written(tmp_path / 'det.safetensors')
     backbone = [name for name in start if name.startswith('backbone.')]
     assert len(backbone) == 120 and all(start[name].equal(trained[name]) for name in backbone)
-    carried = {n: m for n, m in ticket.masks.items() if group_of(n) == 'backbone'}
+    carried = {n: m for n, m in ticket.masks.items() if ticket.groups[n] == 'backbone'}
     assert digest(carried) == digest(load_ticket(found).masks)
     runner, hook = train_detector(tmp_path, crops)
     assert hook.start_digest == digest(apply(ticket.masks, start))
