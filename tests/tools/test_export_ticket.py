@@ -68,10 +68,22 @@ def test_the_checkpoint_is_the_one_that_the_job_recorded(call_tool, job, tmp_pat
     assert digest(exported) == json.loads((found / 'record.json').read_text())['digests']['trained']
 
 
-def test_of_a_copy_outside_the_job_it_is_the_newest_beside(call_tool, job, tmp_path):
-    shutil.copytree(job / 'round_01', tmp_path / 'copy')
-    (tmp_path / 'copy' / 'epoch_3.pth').rename(tmp_path / 'copy' / 'epoch_9.pth')
-    call_tool('export_ticket.py', tmp_path / 'copy' / 'ticket.safetensors', tmp_path / 'o.pth')
-    (tmp_path / 'copy' / 'epoch_9.pth').unlink()
-    args = ('export_ticket.py', tmp_path / 'copy' / 'ticket.safetensors', tmp_path / 'p.pth')
+@pytest.mark.parametrize('folder', ['copy', 'job/copy'])
+def test_of_a_copy_it_is_the_newest_beside(call_tool, job, tmp_path, folder):
+    """What somebody trained with a copy is theirs, be it in the folder of the job."""
+    copy = tmp_path / folder
+    shutil.copytree(job / 'round_01', copy)
+    checkpoint = load_checkpoint(copy / 'epoch_3.pth')
+    checkpoint['state_dict']['head.fc.bias'] = torch.ones(4)
+    torch.save(checkpoint, copy / 'epoch_9.pth')
+    call_tool('export_ticket.py', copy / 'ticket.safetensors', tmp_path / 'o.pth')
+    assert load_checkpoint(tmp_path / 'o.pth')['state_dict']['head.fc.bias'].tolist() == [1] * 4
+
+
+@pytest.mark.parametrize('folder', ['copy', 'job/round_01'])
+def test_where_there_is_none_the_flag_is_named(call_tool, job, tmp_path, folder):
+    if folder == 'copy':
+        shutil.copytree(job / 'round_01', tmp_path / 'copy')
+    (tmp_path / folder / 'epoch_3.pth').unlink()
+    args = ('export_ticket.py', tmp_path / folder / 'ticket.safetensors', tmp_path / 'o.pth')
     assert 'no trained checkpoint lies beside' in call_tool(*args, code=1).stderr

@@ -27,8 +27,9 @@ def test_any_name_of_the_source_gives_all_names_of_the_target(name):
 
 def test_a_name_that_the_source_shares_has_its_mask_and_group_there():
     """The source's first name is foreign to the target, whose one tensor is the other's alias."""
-    source = Source(masks={'old.weight': MASK, 'lost.weight': MASK}, shared={A: 'old.weight'},
-                    weights={'old.weight': VALUE, A: VALUE, 'lost.weight': VALUE},
+    source = Source(masks={'old.weight': MASK, 'lost.weight': MASK},
+                    shared={A: 'old.weight', 'lost.again.weight': 'lost.weight'},
+                    weights=dict.fromkeys(('old.weight', A, 'lost.weight', 'lost.again.weight'), VALUE),
                     groups={'old.weight': 'dense_head', 'lost.weight': 'mask_head'})
     masks, values, report = transfer(source, TARGET)
     assert masks[A].equal(MASK) and values[C].equal(VALUE)

@@ -23,12 +23,13 @@ from mmlth.transfer.tickets import transfer_ticket
 
 @MODELS.register_module(force=True)
 class TiedNet(toys.ToyNet):
-    """The toy with two convolutions of one weight, and a teacher that follows a student."""
+    """The toy with two convolutions of one weight, one norm twice, a student and its teacher."""
 
     def __init__(self):
         super().__init__()
         self.neck = nn.ModuleDict(dict(a=nn.Conv2d(3, 3, 1), b=nn.Conv2d(3, 3, 1)))
         self.neck.b.weight = self.neck.a.weight
+        self.norms = nn.ModuleList([nn.BatchNorm2d(3)] * 2)
         self.student = nn.Conv2d(3, 3, 1)
         self.teacher = nn.Conv2d(3, 3, 1).requires_grad_(False)
 
@@ -59,7 +60,8 @@ def test_a_tied_weight_is_carried_whatever_the_source_calls_it(call_tool, tmp_pa
     """The source is of before tickets knew further names; its own net needn't have both."""
     weights = TiedNet().state_dict()
     value = weights.pop('neck.a.weight')
-    del weights['neck.b.weight']
+    del weights['neck.b.weight'], weights['norms.1.running_mean']
+    weights['norms.0.running_mean'] = torch.ones(3)
     masks = {key: weights[key] > 0 for key in ('backbone.conv1.weight', 'student.weight')}
     path = save_source(tmp_path / 's', {**weights, name: value}, {**masks, name: value > 0})
     config = toys.write_config(tmp_path, model=dict(type='TiedNet'))
@@ -73,6 +75,7 @@ def test_a_tied_weight_is_carried_whatever_the_source_calls_it(call_tool, tmp_pa
         'head.fc.weight': 'predictors', 'neck.a.weight': 'neck', 'student.weight': 'other'}
     assert start['neck.b.weight'].equal(value)
     assert start['teacher.weight'].equal(weights['student.weight'])
+    assert start['norms.1.running_mean'].equal(torch.ones(3))
 
 
 def test_a_runner_trains_what_was_written(call_tool, tmp_path):
