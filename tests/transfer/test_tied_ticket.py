@@ -1,16 +1,16 @@
-"""Tickets of models with tied weights and copies: what is written can be rewound to and stays masked."""
+"""Tickets of models with tied weights and copies: what is written can be rewound to."""
 import logging
 from types import SimpleNamespace
 
 import pytest
 import torch
+import toys
 from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn
 
-import toys
 from mmlth.core.masks import digest
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, save_weights
 from mmlth.engine.config_files import load_config
@@ -108,10 +108,11 @@ TOWER = 'bbox_head.cls_convs.{}.0.conv.weight'
 
 
 def test_rtmdets_towers_share_masks_and_values(tmp_path):
-    """Its levels share convolutions but not normalisation; the source names one by its second level."""
+    """Its levels share convolutions alone; the source names one of them by the second level."""
     cfg = load_config('mmdet::rtmdet/rtmdet_tiny_8xb32-300e_coco.py', TINY)
     weights = read_net(cfg, seed=5).state
-    named = {TOWER.format(0): TOWER.format(1), 'backbone.stem.0.conv.weight': 'backbone.stem.0.conv.weight'}
+    stem = 'backbone.stem.0.conv.weight'
+    named = {TOWER.format(0): TOWER.format(1), stem: stem}
     masks = {name: weights[name] > 0 for name in named.values()}
     path = save_source(tmp_path / 's', weights, masks)
     report = transfer_ticket(path, cfg, tmp_path / 'o.safetensors', choice=Choice(leave_out=()))
