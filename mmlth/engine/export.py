@@ -4,7 +4,9 @@ from typing import Any
 
 from mmlth.core.checkpoints import latest_checkpoint, load_checkpoint, load_state, save_checkpoint
 from mmlth.core.masks import check_zeros, kept, size
+from mmlth.core.store import store_of
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket
+from mmlth.core.training import Training
 
 EXPORTS = ('trained', 'initial')
 _META = ('dataset_meta', 'cfg')  # what MMDet's inference reads
@@ -20,7 +22,7 @@ def export_ticket(
         ticket: Ticket file.
         output: File to write, atomically.
         weights: 'trained' takes the checkpoint of the round, 'initial' m * w_k.
-        checkpoint: Trained checkpoint; None takes the newest whole one beside the ticket.
+        checkpoint: Trained checkpoint; None finds it (:func:`trained_checkpoint`).
         overwrite: Replace ``output`` if it exists.
 
     Raises:
@@ -37,23 +39,52 @@ def export_ticket(
         raise FileNotFoundError(f'the folder of {output} does not exist')
     loaded = load_ticket(ticket)
     if weights == 'initial':
-        content: dict[str, Any] = dict(meta={}, state_dict=loaded.start(load_rewind_weights(loaded, ticket)))
+        content = _initial(loaded, ticket)
     else:
-        content = _trained(loaded, trained_checkpoint(ticket, checkpoint))
+        content = _trained(loaded, trained_checkpoint(loaded, ticket, checkpoint))
     save_checkpoint(content, output)
     return size(loaded.masks) - kept(loaded.masks)
 
 
-def trained_checkpoint(ticket: str | Path, checkpoint: str | Path | None = None) -> Path:
-    """Return the checkpoint given, or the newest whole one beside a ticket.
+def trained_checkpoint(
+    ticket: Ticket, path: str | Path, checkpoint: str | Path | None = None,
+) -> Path:
+    """Return the checkpoint that the training of a ticket ended with.
+
+    Args:
+        ticket: Whose training.
+        path: File of the ticket.
+        checkpoint: To take instead; None takes the one that the ticket's job recorded or, of a
+            ticket outside a job, the newest whole one beside it.
 
     Raises:
         FileNotFoundError: None is given and none lies there.
     """
-    found = checkpoint or latest_checkpoint(Path(ticket).parent)
+    if checkpoint is not None:
+        return Path(checkpoint)
+    found = _of_job(ticket, path) or latest_checkpoint(Path(path).parent)
     if found is None:
-        raise FileNotFoundError(f'no trained checkpoint lies beside {ticket}; name one with --checkpoint')
-    return Path(found)
+        raise FileNotFoundError(f'no trained checkpoint lies beside {path}; name one with '
+                                '--checkpoint')
+    return found
+
+
+def _of_job(ticket: Ticket, path: str | Path) -> Path | None:
+    """Return what the job that a ticket lies in ended its training with, or None."""
+    store, number = store_of(path), ticket.provenance.get('round')
+    if store is None or number is None:
+        return None
+    training = Training(number=number, label=ticket.provenance.get('control', ''))
+    if Path(path).absolute() != store.layout.ticket(*training.key):  # a copy, put elsewhere
+        return None
+    try:
+        return store.checkpoint(training)
+    except FileNotFoundError:  # the caller knows what to do about it
+        return None
+
+
+def _initial(ticket: Ticket, path: str | Path) -> dict[str, Any]:
+    return dict(meta={}, state_dict=ticket.start(load_rewind_weights(ticket, path)))
 
 
 def _trained(ticket: Ticket, path: Path) -> dict[str, Any]:

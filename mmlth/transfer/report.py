@@ -1,18 +1,15 @@
-"""The coverage report: what a transfer carried, what it left behind, and what the source is worth."""
+"""The coverage report: what a transfer carried and left behind, and what the source is worth."""
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Mapping, Sequence
+from typing import Any
 
-import torch
-from torch import Tensor
-
-from mmlth.core.masks import count_kept, kept, size
 from mmlth.core.scope import network_sparsity
+from mmlth.transfer.ends import UNKNOWN
 
 STATUSES = ('matched', 'missing', 'mis-shaped', 'left out', 'surplus')
 VERSION = 1
-_SAMPLE = 1 << 16  # positions of a tensor that are ranked, evenly spread: errors near 0.002
 _CHANCE = 0.55  # 'follows' of a mask that knows nothing of the values is 0.5 up to chance
+_TOTALS = ('scope_size', 'covered', 'coverage', 'sparsity', 'network_sparsity', 'follows')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +17,13 @@ class TensorRow:
     """One tensor of the target, or of the source alone.
 
     Attributes:
-        name: In the target.
+        name: In the target: the first of its names there.
         source: Its name in the source, None where it has none.
-        group: Of the module it belongs to.
+        group: Of the module it belongs to; of one of the source alone, what the source's ticket
+            says, or 'unknown'.
         size: Number of elements (the target's, if it has the tensor).
-        status: One of :data:`STATUSES`: 'missing' is in the target alone, 'surplus' in the source alone.
+        status: One of :data:`STATUSES`: 'missing' is in the target alone, 'surplus' in the source
+            alone.
         note: Why it was left out, or both shapes.
         in_scope: Whether the target's ticket has a mask for it.
         mask, values: Whether it takes the source's mask, and its values.
@@ -55,9 +54,9 @@ class GroupRow:
         least_dense, most_dense: Density of the extreme tensors; None where nothing is covered.
         median_kept, median_pruned: Median |w| of the source's kept and pruned values; None where
             there are none.
-        follows: Chance that a kept weight of w_k is larger than a pruned one of the same tensor, mean
-            over tensors by size: 0.5 if the mask knows nothing of these values, 1 if it is their
-            ranking. None where nothing is pruned or w_k isn't known.
+        follows: Chance that a kept weight of w_k is larger than a pruned one of the same tensor,
+            mean over tensors by size: 0.5 if the mask knows nothing of these values, 1 if it is
+            their ranking. None where nothing is pruned or w_k isn't known.
     """
 
     group: str
@@ -76,7 +75,7 @@ class CoverageReport:
     """All that a transfer did.
 
     Attributes:
-        tensors: Every tensor of the target's state, then those of the source alone.
+        tensors: Every tensor of the target's state, tied ones once, then those of the source alone.
         groups: Groups of the target's scope, in order.
         parameters: Of the target.
         pruned: Weights that the new masks prune.
@@ -121,8 +120,9 @@ class CoverageReport:
     @property
     def follows(self) -> float | None:
         """``follows`` of all groups, weighted by what they cover; None if no group has it."""
-        known = [g for g in self.groups if g.follows is not None]
-        return sum(g.follows * g.covered for g in known) / sum(g.covered for g in known) if known else None
+        known = [(g.follows, g.covered) for g in self.groups if g.follows is not None]
+        covered = sum(weights for _, weights in known)
+        return sum(follows * weights for follows, weights in known) / covered if known else None
 
     def of_status(self, status: str) -> list[TensorRow]:
         """List the tensors of a status."""
@@ -130,93 +130,46 @@ class CoverageReport:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as JSON holds it."""
-        totals = {name: getattr(self, name) for name in (
-            'scope_size', 'covered', 'coverage', 'sparsity', 'network_sparsity', 'follows')}
+        totals = {name: getattr(self, name) for name in _TOTALS}
         return dict(version=VERSION, **totals, signs=signs(self), **dataclasses.asdict(self))
-
-
-def measure_groups(rows: Sequence[TensorRow], masks: Mapping[str, Tensor],
-                   weights: Mapping[str, Tensor], judge: Mapping[str, Tensor]) -> tuple[GroupRow, ...]:
-    """Measure the groups of the scope.
-
-    Args:
-        rows: Of the target.
-        masks: Those that are carried, by the target's names.
-        weights: The source's values of the same tensors; may be empty.
-        judge: Weights that the masks are compared with; may be empty.
-    """
-    found = []
-    for group in dict.fromkeys(row.group for row in rows if row.in_scope):
-        inside = [row for row in rows if row.in_scope and row.group == group]
-        own = {row.name: masks[row.name] for row in inside if row.name in masks}
-        densities = [count_kept(m) / m.numel() for m in own.values()]
-        found.append(GroupRow(
-            group=group, scope_size=sum(row.size for row in inside), covered=size(own), kept=kept(own),
-            least_dense=min(densities, default=None), most_dense=max(densities, default=None),
-            follows=_mean_follows(own, judge), **_magnitudes(own, weights)))
-    return tuple(found)
-
-
-def _magnitudes(masks: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> dict[str, float | None]:
-    shared = [(mask, weights[name].float().abs()) for name, mask in masks.items() if name in weights]
-    return dict(median_kept=_median([w[m] for m, w in shared]),
-                median_pruned=_median([w[~m] for m, w in shared]))
-
-
-def _mean_follows(masks: Mapping[str, Tensor], judge: Mapping[str, Tensor]) -> float | None:
-    found = [(mask_follows(mask, judge[name]), mask.numel()) for name, mask in masks.items() if name in judge]
-    known = [(value, count) for value, count in found if value is not None]
-    return sum(value * count for value, count in known) / sum(count for _, count in known) if known else None
-
-
-def _median(values: Sequence[Tensor]) -> float | None:
-    values = [v for v in values if v.numel()]
-    return float(torch.cat(values).median()) if values else None
-
-
-def mask_follows(mask: Tensor, weight: Tensor) -> float | None:
-    """Return the chance that a kept weight's |w| exceeds a pruned one's, in [0, 1].
-
-    This is the area under the ROC curve (Mann-Whitney U), of at most 65,536 positions.
-
-    Returns:
-        None where all or no weights are kept, or where the pruned ones are zero, which says nothing.
-
-    >>> mask_follows(torch.tensor([True, False, True]), torch.tensor([3., -2., 1.]))  # 3 > 2, 1 < 2
-    0.5
-    """
-    stride = max(1, mask.numel() // _SAMPLE)
-    kept_ones = mask.flatten()[::stride]
-    values = weight.detach().float().abs().flatten()[::stride]
-    above, below = values[kept_ones], values[~kept_ones]
-    if not above.numel() or not below.any():
-        return None
-    below = below.sort().values
-    less = torch.searchsorted(below, above).double()
-    up_to = torch.searchsorted(below, above, right=True).double()
-    return float(((less + up_to) / 2).mean() / below.numel())  # ties count half
 
 
 def signs(report: CoverageReport) -> list[str]:
     """Say in words by what a random-weight, random-mask or mismatched ticket is known."""
-    found = []
-    if report.norms and report.untouched_norms == report.norms:
-        found.append(f"the source's values are untrained: all its {report.norms} normalisation layers hold "
-                     'mean 0 and variance 1')
-    elif report.norms:
-        found.append("the source's values come from a training: "
-                     f'{report.norms - report.untouched_norms} of '
-                     f'{report.norms} normalisation layers hold statistics')
-    if report.follows is not None:
-        how = 'does not follow' if report.follows < _CHANCE else 'follows'
-        found.append(f"the mask {how} the source's |w|: a kept weight is larger than a pruned one with "
-                     f'chance {report.follows:.2f} (0.50: a random mask, or other weights than it was made '
-                     'from)')
-    empty = [g.group for g in report.groups if not g.covered]
-    if empty:
-        found.append(f'groups of the target that take nothing: {", ".join(empty)}')
+    found = [_training_of(report), _order_of(report), _groups_without(report), _foreign(report)]
+    return [sign for sign in found if sign]
+
+
+def _training_of(report: CoverageReport) -> str:
+    """Say whether the values come from a training."""
+    if not report.norms:
+        return ''
+    touched = report.norms - report.untouched_norms
+    if not touched:
+        return (f"the source's values are untrained: all its {report.norms} normalisation layers "
+                'hold mean 0 and variance 1')
+    return (f"the source's values come from a training: {touched} of {report.norms} normalisation "
+            'layers hold statistics')
+
+
+def _order_of(report: CoverageReport) -> str:
+    """Say whether the mask knows the values."""
+    if report.follows is None:
+        return ''
+    how = 'does not follow' if report.follows < _CHANCE else 'follows'
+    return (f"the mask {how} the source's |w|: a kept weight is larger than a pruned one with "
+            f'chance {report.follows:.2f} (0.50: a random mask, or other weights than it was made '
+            'from)')
+
+
+def _groups_without(report: CoverageReport) -> str:
+    empty = [each.group for each in report.groups if not each.covered]
+    return f'groups of the target that take nothing: {", ".join(empty)}' if empty else ''
+
+
+def _foreign(report: CoverageReport) -> str:
+    """Name the groups that the source alone has, as far as it tells its groups."""
     mine = {row.group for row in report.tensors if row.status != 'surplus'}
-    foreign = sorted({row.group for row in report.of_status('surplus')} - mine)
-    if foreign:
-        found.append(f"the source's own groups, left behind: {', '.join(foreign)}")
-    return found
+    theirs = {row.group for row in report.of_status('surplus')}
+    foreign = sorted(theirs - mine - {UNKNOWN})
+    return f"the source's own groups, left behind: {', '.join(foreign)}" if foreign else ''

@@ -1,37 +1,20 @@
 """Where masks and values come from: a ticket, or the magnitudes of a dense checkpoint."""
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Mapping, Sequence
 
 from torch import Tensor
 
+from mmlth.core.checkpoints import load_state
 from mmlth.core.criteria import check_finite
-from mmlth.core.masks import Masks, Weights, check_zeros, dense_masks, digest, size
+from mmlth.core.masks import Weights, check_zeros, dense_masks, digest, size
 from mmlth.core.selection import select
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket
-from mmlth.core.checkpoints import latest_checkpoint, load_state
-from mmlth.transfer.mapping import Target, renamed
+from mmlth.engine.export import trained_checkpoint
+from mmlth.transfer.ends import Source, Target
+from mmlth.transfer.mapping import renamed
 from mmlth.transfer.names import map_backbone
 
 VALUES = ('initial', 'trained', 'none')
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """Masks, values and facts of what is carried.
-
-    Attributes:
-        masks: name -> bool tensor, True = kept.
-        weights: name -> tensor: parameters and buffers; empty if they aren't known.
-        judge: Weights that the masks were made from, more or less: the ticket's w_k; empty if they
-            aren't known.
-        facts: What the report and the new ticket's provenance say of the source, as JSON.
-    """
-
-    masks: Masks
-    weights: Weights
-    judge: Weights
-    facts: dict[str, Any]
 
 
 def read_ticket(path: str | Path, values: str = 'initial') -> Source:
@@ -39,8 +22,8 @@ def read_ticket(path: str | Path, values: str = 'initial') -> Source:
 
     Args:
         path: Ticket file.
-        values: 'initial' takes its w_k; 'trained' the newest checkpoint beside it; 'none' its masks alone
-            (the report then describes w_k, where that exists).
+        values: 'initial' takes its w_k; 'trained' the checkpoint that its training ended with;
+            'none' its masks alone (the report then describes w_k, where that exists).
 
     Raises:
         FileNotFoundError: The ticket or its values are missing.
@@ -50,32 +33,41 @@ def read_ticket(path: str | Path, values: str = 'initial') -> Source:
     if values not in VALUES:
         raise ValueError(f'values={values!r}: allowed are {", ".join(VALUES)}')
     ticket = load_ticket(path)
-    w_k = _w_k(ticket, Path(path), needed=values == 'initial')
-    weights = _trained(ticket, Path(path)) if values == 'trained' else w_k
+    w_k = _w_k(ticket, path, needed=values == 'initial')
+    weights = _trained(ticket, path) if values == 'trained' else w_k
     facts = dict(
         kind='ticket', file=Path(path).name, values=values, masks_digest=digest(ticket.masks),
         values_digest=digest(weights) if weights else '', provenance=ticket.provenance)
-    return Source(masks=ticket.masks, weights=weights, judge=w_k, facts=facts)
+    return Source(
+        masks=ticket.masks, weights=weights, judge=w_k, shared=ticket.shared, groups=ticket.groups,
+        facts=facts)
 
 
-def _w_k(ticket: Ticket, path: Path, *, needed: bool) -> Weights:
-    there = (path.parent / ticket.rewind_file).exists()
-    return load_rewind_weights(ticket, path) if needed or there else {}
+def _w_k(ticket: Ticket, path: str | Path, *, needed: bool) -> Weights:
+    try:
+        return load_rewind_weights(ticket, path)
+    except FileNotFoundError:
+        if needed:
+            raise
+        return {}
 
 
-def _trained(ticket: Ticket, path: Path) -> Weights:
-    checkpoint = latest_checkpoint(path.parent)
-    if checkpoint is None:
-        raise FileNotFoundError(f'values=trained: no trained checkpoint lies beside {path}; train the ticket '
-                                'first, or take its initial values')
+def _trained(ticket: Ticket, path: str | Path) -> Weights:
+    try:
+        checkpoint = trained_checkpoint(ticket, path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f'values=trained: no trained checkpoint lies beside {path}; train the ticket first, or '
+            'take its initial values') from error
     state = load_state(checkpoint)
-    check_zeros(ticket.masks, state, str(checkpoint))
+    check_zeros(ticket.all_masks, state, str(checkpoint))
     return state
 
 
-def rank_backbone(state: Mapping[str, Tensor], target: Target, sparsity: float, *, file: str,
-                  rename: Sequence[tuple[str, str]] = (), allocation: str = 'global',
-                  min_kept: int = 1) -> Source:
+def rank_backbone(
+    state: Mapping[str, Tensor], target: Target, sparsity: float, *, file: str,
+    rename: Sequence[tuple[str, str]] = (), allocation: str = 'global', min_kept: int = 1,
+) -> Source:
     """Prune a dense checkpoint's backbone by raw magnitude, in one shot, and keep its values.
 
     Source: Girish et al., CVPR 2021, supplement A (masks from the standard ImageNet weights).
@@ -94,21 +86,33 @@ def rank_backbone(state: Mapping[str, Tensor], target: Target, sparsity: float, 
     """
     if not 0 < sparsity < 1:
         raise ValueError(f'sparsity={sparsity!r} must be in (0, 1)')
-    origin = renamed(list(state), rename)
+    origin = renamed(state, rename)
     mapped = map_backbone({new: state[old] for new, old in origin.items()}, target.shapes)
     mapping = {name: origin[new] for name, new in mapped.names.items()}
     weights = {name: state[old] for name, old in mapping.items()}
-    ranked = {name: weights[name] for name in target.scope
-              if name in weights and tuple(weights[name].shape) == tuple(target.shapes[name])}
+    ranked = _in_scope(weights, target)
     if not ranked:
-        raise ValueError(f'{file} holds none of the {len(target.scope)} tensors in the scope of the target; '
-                         'rank its backbone (scope backbone)')
+        raise ValueError(f'{file} holds none of the {len(target.scope)} tensors in the scope of '
+                         'the target; rank its backbone (scope backbone)')
     check_finite(ranked, file)
     # Spelled out rather than by name: the point of this experiment is |w| of exactly these values.
-    masks = select({name: w.float().abs() for name, w in ranked.items()}, dense_masks(ranked), 1 - sparsity,
-                   allocation=allocation, min_kept=min_kept)
+    scores = {name: weight.float().abs() for name, weight in ranked.items()}
+    masks = select(scores, dense_masks(ranked), 1 - sparsity, allocation=allocation,
+                   min_kept=min_kept)
     facts = dict(
         kind='checkpoint', file=file, values='checkpoint', masks_digest=digest(masks),
-        values_digest=digest(weights), names=mapped.style, dropped=mapped.dropped, ranked=size(ranked),
-        sparsity_of_ranked=sparsity, allocation=allocation, mapping=mapping)
+        values_digest=digest(weights), names=mapped.style, dropped=mapped.dropped,
+        ranked=size(ranked), sparsity_of_ranked=sparsity, allocation=allocation, mapping=mapping)
     return Source(masks=masks, weights=weights, judge=ranked, facts=facts)
+
+
+def _in_scope(weights: Mapping[str, Tensor], target: Target) -> Weights:
+    """Return the weights of the target's scope, each tensor once, by the first name found."""
+    found = {}
+    for tensor in target.scope:
+        shape = tuple(target.shapes[tensor])
+        fitting = [name for name in target.names[tensor]
+                   if name in weights and tuple(weights[name].shape) == shape]
+        if fitting:
+            found[fitting[0]] = weights[fitting[0]]
+    return found

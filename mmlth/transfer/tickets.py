@@ -1,27 +1,27 @@
 """Write a ticket for another model: read the source, build the target, carry, record."""
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from torch import Tensor
 
-from mmlth.core import scope
 from mmlth.core.files import write_json
-from mmlth.core.masks import Masks, Weights, kept, size
+from mmlth.core.masks import Weights, density
 from mmlth.core.ticket import Ticket, save_ticket, save_weights
-from mmlth.core.checkpoints import load_state
+from mmlth.engine.net import Net, read_net
 from mmlth.engine.settings import IMPConfig
-from mmlth.engine.initial import build_model, init_quietly
-from mmlth.transfer.mapping import Choice, Target, transfer
+from mmlth.transfer.carry import transfer
+from mmlth.transfer.ends import Source, Target
+from mmlth.transfer.mapping import Choice
 from mmlth.transfer.names import BACKBONE, read_state
 from mmlth.transfer.report import CoverageReport
-from mmlth.transfer.source import Source, rank_backbone, read_ticket
+from mmlth.transfer.source import rank_backbone, read_ticket
 from mmlth.version import __version__
 
-_USED = ('scope', 'include', 'exclude', 'frozen', 'seed')  # settings that a target is built with
+USED = ('scope', 'include', 'exclude', 'frozen', 'seed')  # settings that a target is built with
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,10 @@ class Outputs:
             raise FileExistsError(f'{found[0]} exists already; give another name or --overwrite')
 
 
-def transfer_ticket(path: str | Path, cfg: Config, out: str | Path, *, values: str = 'initial',
-                    choice: Choice | None = None, settings: IMPConfig | None = None,
-                    overwrite: bool = False) -> CoverageReport:
+def transfer_ticket(
+    path: str | Path, cfg: Config, out: str | Path, *, values: str = 'initial',
+    choice: Choice | None = None, settings: IMPConfig | None = None, overwrite: bool = False,
+) -> CoverageReport:
     """Carry a ticket to the model of a config.
 
     Args:
@@ -74,18 +75,21 @@ def transfer_ticket(path: str | Path, cfg: Config, out: str | Path, *, values: s
     outputs.check(overwrite=overwrite)
     source = read_ticket(path, values)
     settings = settings or target_settings(cfg)
-    target, initial = build_target(cfg, settings)
+    net = read_net(cfg, settings.seed)
+    target = build_target(net, settings)
     choice = choice or Choice(values=values != 'none')
-    return _carry(source, target, initial, choice, settings, cfg, outputs)
+    return _carry(source, target, net, choice, _used(cfg, settings), outputs)
 
 
-def rank_checkpoint(path: str | Path, cfg: Config, out: str | Path, *, sparsity: float,
-                    choice: Choice | None = None, settings: IMPConfig | None = None,
-                    overwrite: bool = False) -> CoverageReport:
+def rank_checkpoint(
+    path: str | Path, cfg: Config, out: str | Path, *, sparsity: float,
+    choice: Choice | None = None, settings: IMPConfig | None = None, overwrite: bool = False,
+) -> CoverageReport:
     """Prune a dense checkpoint's backbone by magnitude and make it a ticket of the config's model.
 
     Args:
-        path: Checkpoint (``.pth``, ``.safetensors``) with names as of torchvision, MMPretrain or MMDet.
+        path: Checkpoint (``.pth``, ``.safetensors``) with names as of torchvision, MMPretrain or
+            MMDet.
         cfg, out, choice, overwrite: See :func:`transfer_ticket`.
         sparsity: Pruned share of the backbone's weights in the scope, in (0, 1).
         settings: Scope and seed of the target; None takes the scope ``backbone``.
@@ -97,77 +101,74 @@ def rank_checkpoint(path: str | Path, cfg: Config, out: str | Path, *, sparsity:
     outputs.check(overwrite=overwrite)
     state = read_state(path)
     settings = settings or target_settings(cfg, scope='backbone')
-    target, initial = build_target(cfg, settings)
+    net = read_net(cfg, settings.seed)
+    target = build_target(net, settings)
     choice = choice or Choice(prefixes=(BACKBONE, ))
-    source = rank_backbone(state, target, sparsity, file=Path(path).name, rename=choice.rename,
-                           allocation=settings.allocation, min_kept=settings.min_kept)
-    return _carry(source, target, initial, replace(choice, rename=()), settings, cfg, outputs)
+    source = rank_backbone(
+        state, target, sparsity, file=Path(path).name, rename=choice.rename,
+        allocation=settings.allocation, min_kept=settings.min_kept)
+    translated = replace(choice, rename=())
+    return _carry(source, target, net, translated, _used(cfg, settings), outputs)
 
 
 def target_settings(cfg: Config, **flags: Any) -> IMPConfig:
-    """Read scope, seed and so on from the config's ``imp`` block; flags that aren't None override it."""
+    """Read scope, seed and so on from the config's ``imp`` block; flags not None override it."""
     return IMPConfig.from_config(cfg, flags)
 
 
-def build_target(cfg: Config, settings: IMPConfig) -> tuple[Target, Weights]:
-    """Build the config's model on the CPU with the initial weights that its seed gives.
+def build_target(net: Net, settings: IMPConfig) -> Target:
+    """Return what a model takes: the tensors of its scope, under all their names.
 
     Raises:
-        OSError: Its pretrained weights can't be had.
-        ValueError: The scope is empty or unknown, or ``load_from`` fits nothing.
+        ValueError: The scope is empty or unknown.
     """
-    init_default_scope(cfg.get('default_scope', 'mmengine'))
-    model = build_model(cfg, settings.seed)
-    try:
-        init_quietly(model)
-    except (OSError, ImportError) as error:
-        raise OSError(f'the initial weights of {cfg.filename} cannot be loaded: {error}. Check init_cfg '
-                      'and the network, or, where the transfer replaces them, set init_cfg=None with '
-                      '--cfg-options') from error
-    if cfg.get('load_from'):
-        _load(model, cfg.load_from)
-    names = scope.choose(scope.list_weights(model), settings.scope, include=settings.include,
-                         exclude=settings.exclude, frozen=settings.frozen)
-    state = model.state_dict()
-    target = Target(shapes={name: tuple(t.shape) for name, t in state.items()}, scope=names,
-                    parameters=scope.count_parameters(model))
-    return target, {name: t.clone() for name, t in state.items()}
+    return Target(
+        shapes=net.shapes, scope=net.choose(settings), parameters=net.parameters,
+        groups=net.groups, shared=net.shared)
 
 
-def _load(model: torch.nn.Module, path: str) -> None:
-    """Load what fits of ``load_from``, as a runner would before training."""
-    if '://' in path:
-        raise ValueError(f'load_from={path!r} is an address; download it and set load_from to the file')
-    own, state = model.state_dict(), load_state(path)
-    fitting = {name: t for name, t in state.items() if name in own and t.shape == own[name].shape}
-    if not fitting:
-        raise ValueError(f'load_from={path!r} holds no tensor of the model; its names begin with '
-                         f'{list(state)[:3]}')
-    model.load_state_dict(fitting, strict=False)
+def _used(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
+    """Say which config and settings the target was built with."""
+    values = settings.as_dict()
+    return dict(config=str(cfg.filename), settings={key: values[key] for key in USED})
 
 
-def _carry(source: Source, target: Target, initial: Weights, choice: Choice, settings: IMPConfig,
-           cfg: Config, outputs: Outputs) -> CoverageReport:
-    masks, values, report = transfer(source.masks, source.weights, target, choice, judge=source.judge,
-                                     source=source.facts)
-    # The target's dtypes: a rewind is compared bit for bit with the model.
-    start = {name: values[name].to(t.dtype) if name in values else t for name, t in initial.items()}
-    rewind_digest = save_weights(start, outputs.rewind, step=0)
+def _carry(
+    source: Source, target: Target, net: Net, choice: Choice, used: Mapping[str, Any],
+    outputs: Outputs,
+) -> CoverageReport:
+    """Carry what matches, then write the three files."""
+    masks, values, report = transfer(source, target, choice)
+    rewind_digest = save_weights(_start(net, values), outputs.rewind, step=0)
     write_json(outputs.report, report.as_dict())
-    save_ticket(Ticket(masks=masks, rewind_file=outputs.rewind.name, rewind_digest=rewind_digest,
-                       provenance=_provenance(masks, source, choice, settings, cfg, report)), outputs.ticket)
+    provenance = dict(
+        used, sparsity=1 - density(masks), parameters=report.parameters, mmlth=__version__,
+        parent=source.facts['masks_digest'], transfer=_rules(source, choice, report))
+    ticket = Ticket(
+        masks=masks, rewind_file=outputs.rewind.name, rewind_digest=rewind_digest,
+        shared={name: owner for name, owner in target.shared.items() if owner in masks},
+        groups={name: target.groups[name] for name in masks}, provenance=provenance)
+    save_ticket(ticket, outputs.ticket)
     return report
 
 
-def _provenance(masks: Masks, source: Source, choice: Choice, settings: IMPConfig, cfg: Config,
-                report: CoverageReport) -> dict[str, Any]:
-    """Say where the new ticket comes from; the report beside it has the details."""
-    facts = {key: value for key, value in source.facts.items() if key not in ('provenance', 'mapping')}
+def _start(net: Net, values: Mapping[str, Tensor]) -> Weights:
+    """Return the state of the model with values in place of its own.
+
+    They go through the model itself, so that a tensor is the same under all its names and keeps
+    its type: a rewind is compared with the model bit for bit.
+    """
+    own = net.model.state_dict()  # the model's own tensors, not copies
+    for name, value in values.items():
+        own[name].copy_(value)
+    return net.state
+
+
+def _rules(source: Source, choice: Choice, report: CoverageReport) -> dict[str, Any]:
+    """Say what was carried and by which rules; the report beside the ticket has the details."""
+    facts = {key: value for key, value in source.facts.items()
+             if key not in ('provenance', 'mapping')}
     rules = dataclasses.asdict(choice)
-    used = {key: settings.as_dict()[key] for key in _USED}
-    return dict(
-        sparsity=1 - kept(masks) / size(masks), parameters=report.parameters, config=str(cfg.filename),
-        settings=used, mmlth=__version__, parent=facts['masks_digest'],
-        transfer=dict(kind='values' if rules.pop('values') else 'mask-only', source=facts,
-                      coverage=report.coverage, covered=report.covered, scope_size=report.scope_size,
-                      **rules))
+    kind = 'values' if rules.pop('values') else 'mask-only'
+    return dict(kind=kind, source=facts, coverage=report.coverage, covered=report.covered,
+                scope_size=report.scope_size, **rules)

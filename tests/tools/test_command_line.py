@@ -1,11 +1,16 @@
 """The tools as a person types them: help, errors, exit codes."""
 import json
 import os
+import subprocess
+import sys
 
 import pytest
-
 import toys
-from conftest import ROOT
+from conftest import ROOT, tool_env
+
+from mmlth.core.checkpoints import load_checkpoint
+from mmlth.core.masks import apply, digest
+from mmlth.core.ticket import load_ticket, load_weights
 
 
 @pytest.fixture(scope='module')
@@ -15,19 +20,16 @@ def config(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def job(config, tmp_path_factory):
-    import subprocess
-    import sys
-
-    from conftest import tool_env
     work_dir = tmp_path_factory.mktemp('job') / 'imp'
-    done = subprocess.run([sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir],
-                          env=tool_env(), capture_output=True, text=True)
+    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir]
+    done = subprocess.run(command, env=tool_env(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return work_dir, done.stdout
 
 
-@pytest.mark.parametrize('tool', ['imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket',
-                                  'plot_summary', 'make_digit_scenes', 'network_sparsity', 'transfer_ticket'])
+@pytest.mark.parametrize('tool', [
+    'imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket', 'plot_summary',
+    'make_digit_scenes', 'network_sparsity', 'transfer_ticket'])
 def test_help_explains(run_tool, tool):
     text = run_tool(f'{tool}.py', '--help').stdout
     assert len(text) > 300 and 'usage:' in text
@@ -36,10 +38,12 @@ def test_help_explains(run_tool, tool):
 def test_a_job_prints_its_table_and_leaves_every_file(job):
     work_dir, output = job
     table = output.strip().splitlines()[-6:]
-    assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs'] and '75.00%' in output
+    assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs']
+    assert '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
-    assert names == {'.lock', 'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors', 'round_00',
-                     'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
+    assert names == {
+        '.lock', 'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors',
+        'round_00', 'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
     summary = json.loads((work_dir / 'summary.json').read_text())
     assert {'config', 'settings', 'rounds'} <= set(summary)
     for record in summary['rounds']:
@@ -52,10 +56,12 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
 
 
 def test_flags_override_the_imp_block(call_tool, config, tmp_path):
-    out = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', '--dry-run', '--target-sparsity',
-                    '0.5', '--rounds', '1', '--scope', 'backbone', '--allocation', 'layerwise', '--rewind', '3',
-                    '--seed', '4', '--schedule', 'linear')
-    assert '50.00%' in out.stdout and 'scope: 1,368 weights in 2 tensors; model: 1,476 parameters' in out.stdout
+    out = call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', '--dry-run',
+                    '--target-sparsity', '0.5', '--rounds', '1', '--scope', 'backbone',
+                    '--allocation', 'layerwise', '--rewind', '3', '--seed', '4',
+                    '--schedule', 'linear').stdout
+    assert '50.00%' in out
+    assert 'scope: 1,368 weights in 2 tensors; model: 1,476 parameters' in out
     plan = json.loads((tmp_path / 'w' / 'preflight.json').read_text())
     assert [r['sparsity'] for r in plan['rounds']] == [0, 0.5]
 
@@ -65,7 +71,8 @@ def test_flags_override_the_imp_block(call_tool, config, tmp_path):
     (['--schedule', '0.5', 'x'], '--schedule 0.5 x: allowed are geometric, linear or rising'),
     (['--scope', 'tail'], "scope='tail': allowed are paper, all, backbone"),
     (['--rewind', 'soon'], "rewind='soon': allowed"),
-    (['--cfg-options', 'train_dataloader.dataset.ann_file=no.json'], "ann_file = 'no.json' does not exist"),
+    (['--cfg-options', 'train_dataloader.dataset.ann_file=no.json'],
+     "ann_file = 'no.json' does not exist"),
     (['--work-dir', __file__], 'is a file; choose a folder'),
     (['--work-dir', f'{__file__}/below'], 'is a file; choose a folder')])
 def test_errors_are_one_line_and_leave_nothing(call_tool, config, tmp_path, args, message):
@@ -77,12 +84,14 @@ def test_errors_are_one_line_and_leave_nothing(call_tool, config, tmp_path, args
 @pytest.mark.skipif(os.geteuid() == 0, reason='root may write everywhere')
 def test_an_unwritable_work_dir_is_refused(call_tool, config, tmp_path):
     tmp_path.chmod(0o500)
-    assert 'cannot be written' in call_tool('imp_train.py', config, '--work-dir', tmp_path / 'w', code=1).stderr
+    args = ('imp_train.py', config, '--work-dir', tmp_path / 'w')
+    assert 'cannot be written' in call_tool(*args, code=1).stderr
 
 
 def test_inspect_shows_layers_and_compares_with_chance(call_tool, job):
     rounds = [job[0] / f'round_{i:02d}' / 'ticket.safetensors' for i in (1, 2)]
-    facts = json.loads(call_tool('inspect_ticket.py', rounds[1], '--compare', rounds[0], '--json').stdout)
+    args = ('inspect_ticket.py', rounds[1], '--compare', rounds[0], '--json')
+    facts = json.loads(call_tool(*args).stdout)
     assert facts['sparsity'] == 0.75 and facts['kept'] == 358 and facts['rewind_file_found']
     assert facts['overlap']['iou'] == pytest.approx(358 / 716)
     assert facts['overlap']['chance_iou'] == pytest.approx(179 / 895)  # 358 * 716 / 1432 = 179
@@ -95,30 +104,47 @@ def test_export_refuses_to_replace_a_file(call_tool, job, tmp_path):
     (tmp_path / 'out.pth').write_text('precious')
     error = call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', code=1).stderr
     assert '--overwrite' in error and (tmp_path / 'out.pth').read_text() == 'precious'
-    call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', '--overwrite', '--weights', 'initial')
-    from mmlth.core.masks import apply, digest
-    from mmlth.core.ticket import load_ticket, load_weights
-    from mmlth.core.checkpoints import load_checkpoint
+    call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', '--overwrite',
+              '--weights', 'initial')
     expected = apply(load_ticket(ticket).masks, load_weights(job[0] / 'rewind.safetensors'))
     assert digest(load_checkpoint(tmp_path / 'out.pth')['state_dict']) == digest(expected)
 
 
 def test_export_refuses_a_checkpoint_of_another_round(call_tool, job, tmp_path):
     dense = job[0] / 'round_00' / 'epoch_3.pth'
-    error = call_tool('export_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', tmp_path / 'out.pth',
-                      '--checkpoint', dense, code=1).stderr
+    ticket = job[0] / 'round_02' / 'ticket.safetensors'
+    error = call_tool('export_ticket.py', ticket, tmp_path / 'out.pth', '--checkpoint', dense,
+                      code=1).stderr
     assert 'does not belong to this ticket' in error and not (tmp_path / 'out.pth').exists()
 
 
 def test_test_ticket_scores_like_the_record(call_tool, job, tmp_path):
-    call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--work-dir', tmp_path / 'e',
-              '--out', tmp_path / 'm.json')
+    call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors',
+              '--work-dir', tmp_path / 'e', '--out', tmp_path / 'm.json')
     record = json.loads((job[0] / 'round_02' / 'record.json').read_text())
     assert json.loads((tmp_path / 'm.json').read_text()) == record['metrics']
 
 
+def test_test_ticket_finds_data_that_was_moved(call_tool, job, tmp_path):
+    """MMEngine leaves the config that it ran in the folder of its logs."""
+    loader = toys.toy_config()['val_dataloader']
+    loader['dataset']['ann_file'] = 'data/toy/a.json'
+    config = toys.write_config(tmp_path, data_root='data/toy/', val_dataloader=loader)
+    call_tool('test_ticket.py', job[0] / 'round_02' / 'ticket.safetensors', '--config', config,
+              '--work-dir', tmp_path / 'e', '--data-root', '/moved')
+    assert "ann_file='/moved/a.json'" in (tmp_path / 'e' / 'toy.py').read_text()
+
+
+def test_test_ticket_says_where_it_cannot_move_data(call_tool, job, config, tmp_path):
+    ticket = job[0] / 'round_02' / 'ticket.safetensors'
+    error = call_tool('test_ticket.py', ticket, '--config', config, '--work-dir', tmp_path / 'e',
+                      '--data-root', '/moved', code=1).stderr
+    assert '--data-root /moved' in error and 'has no data_root to replace' in error
+
+
 def test_plot_draws_what_is_asked_for(call_tool, job, tmp_path):
-    call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity', '--format', 'svg')
+    call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity',
+              '--format', 'svg')
     assert '<svg' in (tmp_path / 'map_vs_sparsity.svg').read_text()
     error = call_tool('plot_summary.py', job[0], '--out', tmp_path, '--metric', 'AP', code=1).stderr
     assert "metrics=['AP']: give up to 4 of those that the records hold: toy/mAP" in error

@@ -6,7 +6,7 @@ from safetensors.torch import save_file
 
 from mmlth.core.masks import kept, size
 from mmlth.core.ticket import Ticket, TicketError, save_ticket
-from mmlth.transfer.mapping import Target
+from mmlth.transfer.ends import Target
 from mmlth.transfer.names import map_backbone, read_state
 from mmlth.transfer.source import rank_backbone
 
@@ -16,7 +16,8 @@ HEAD = torch.ones(10, 32)
 
 
 def named(prefix, head, outer=''):
-    return {outer + name: w for name, w in {**{prefix + n: w for n, w in NET.items()}, head: HEAD}.items()}
+    inner = {**{prefix + name: w for name, w in NET.items()}, head: HEAD}
+    return {outer + name: w for name, w in inner.items()}
 
 
 STYLES = dict(
@@ -29,8 +30,8 @@ STYLES = dict(
 
 
 def test_torchvisions_names_are_what_is_faked_here():
-    assert {'conv1.weight', 'bn1.running_mean', 'layer1.0.conv1.weight', 'layer2.0.downsample.0.weight',
-            'layer4.1.bn2.num_batches_tracked'} <= set(NET)
+    assert {'conv1.weight', 'bn1.running_mean', 'layer1.0.conv1.weight',
+            'layer2.0.downsample.0.weight', 'layer4.1.bn2.num_batches_tracked'} <= set(NET)
 
 
 @pytest.mark.parametrize('style, dropped, state', STYLES.values(), ids=STYLES)
@@ -38,7 +39,8 @@ def test_styles_are_detected_and_mapped(style, dropped, state):
     found = map_backbone(state, SHAPES)
     assert (found.style, found.dropped) == (style, dropped)
     assert set(found.names) == set(SHAPES)  # all of the backbone, nothing of the head
-    assert all(state[old] is NET[name.removeprefix('backbone.')] for name, old in found.names.items())
+    for name, old in found.names.items():
+        assert state[old] is NET[name.removeprefix('backbone.')]
 
 
 def test_another_backbone_is_refused_with_names_of_both():
@@ -70,10 +72,11 @@ def test_safetensors_are_read_but_a_ticket_is_no_checkpoint(tmp_path):
 def test_files_that_hold_no_weights_are_named(tmp_path):
     torch.save(dict(epoch=1), tmp_path / 'a.pth')
     (tmp_path / 'b.safetensors').write_text('no')
-    for name, error, message in (('a.pth', ValueError, 'a.pth holds no tensors.*epoch'),
-                                 ('b.safetensors', TicketError, 'b.safetensors is truncated'),
-                                 ('c.safetensors', FileNotFoundError, 'c.safetensors does not exist'),
-                                 ('c.pth', FileNotFoundError, 'c.pth does not exist')):
+    for name, error, message in (
+            ('a.pth', ValueError, 'a.pth holds no tensors.*epoch'),
+            ('b.safetensors', TicketError, 'b.safetensors is truncated'),
+            ('c.safetensors', FileNotFoundError, 'c.safetensors does not exist'),
+            ('c.pth', FileNotFoundError, 'c.pth does not exist')):
         with pytest.raises(error, match=message):
             read_state(tmp_path / name)
 
@@ -81,8 +84,8 @@ def test_files_that_hold_no_weights_are_named(tmp_path):
 SCOPE = ('backbone.a.weight', 'backbone.b.weight')
 SMALL = {'a.weight': torch.tensor([[1., -8], [3, 4]]), 'b.weight': torch.tensor([[5., 6], [-7, 2]]),
          'a.bias': torch.tensor([9.]), 'fc.weight': torch.tensor([[9.]])}
-TARGET = Target(shapes={'backbone.a.weight': (2, 2), 'backbone.b.weight': (2, 2), 'backbone.a.bias': (1, )},
-                scope=SCOPE, parameters=20)
+SIZES = {'backbone.a.weight': (2, 2), 'backbone.b.weight': (2, 2), 'backbone.a.bias': (1, )}
+TARGET = Target(shapes=SIZES, scope=SCOPE, parameters=20, groups=dict.fromkeys(SIZES, 'backbone'))
 
 
 def test_magnitudes_are_ranked_over_the_backbone_and_values_kept():
@@ -92,6 +95,18 @@ def test_magnitudes_are_ranked_over_the_backbone_and_values_kept():
     assert source.weights['backbone.a.weight'].equal(SMALL['a.weight'])
     assert 'backbone.a.bias' in source.weights and 'backbone.fc.weight' not in source.weights
     assert source.facts['mapping']['backbone.a.bias'] == 'a.bias' and source.facts['ranked'] == 8
+
+
+def test_a_tied_weight_is_ranked_once_by_a_name_that_the_checkpoint_has():
+    """Of 4 + 4 weights: the first name of the target is missing, two others are one tensor."""
+    tied = dict.fromkeys(['backbone.first.weight', 'backbone.again.weight'], 'backbone.a.weight')
+    target = Target(shapes={**SIZES, **dict.fromkeys(tied, (2, 2))}, scope=SCOPE, parameters=20,
+                    groups=TARGET.groups, shared=tied)
+    state = {name.replace('a.weight', 'first.weight'): w for name, w in SMALL.items()}
+    state['again.weight'] = state['first.weight']
+    source = rank_backbone(state, target, 0.5, file='a.pth')
+    assert list(source.masks) == ['backbone.first.weight', 'backbone.b.weight']
+    assert (kept(source.masks), source.facts['ranked']) == (4, 8)
 
 
 @pytest.mark.parametrize('sparsity, left', [(0.25, 6), (0.75, 2)])
@@ -109,7 +124,8 @@ def test_names_are_translated_before_they_are_detected():
 @pytest.mark.parametrize('state, sparsity, message', [
     (SMALL, 0.0, r'sparsity=0.0 must be in \(0, 1\)'), (SMALL, 1.0, r'sparsity=1.0 must be'),
     (SMALL, 0.999, 'min_kept=1 in each of 2 tensors exceeds the 0 weights'),
-    (dict(SMALL, **{'a.weight': torch.full((2, 2), torch.nan)}), 0.5, "a.pth: 'backbone.a.weight' holds NaN"),
+    (dict(SMALL, **{'a.weight': torch.full((2, 2), torch.nan)}), 0.5,
+     "a.pth: 'backbone.a.weight' holds NaN"),
     ({'a.bias': torch.ones(1)}, 0.5, 'a.pth holds none of the 2 tensors in the scope')])
 def test_what_cannot_be_ranked_is_refused(state, sparsity, message):
     with pytest.raises(ValueError, match=message):

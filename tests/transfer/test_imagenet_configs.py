@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config, set_data_root
+from mmlth.engine.settings import IMPConfig
 
 FOLDER = Path(__file__).parents[2] / 'configs' / 'imagenet'
 
@@ -15,7 +15,8 @@ FOLDER = Path(__file__).parents[2] / 'configs' / 'imagenet'
 def test_config_prunes_a_resnet_to_the_papers_sparsities(depth):
     cfg = load_config(str(FOLDER / f'resnet{depth}_imagenet.py'))
     settings = IMPConfig.from_dicts(cfg.imp)
-    assert settings.densities() == pytest.approx((1, 0.5, 0.2, 0.1)) and settings.scope == 'backbone'
+    assert settings.densities() == pytest.approx((1, 0.5, 0.2, 0.1))
+    assert settings.scope == 'backbone'
     assert (cfg.model.backbone.type, cfg.model.backbone.depth) == ('ResNet', depth)
     assert cfg.model.head.num_classes == 1000 and cfg.train_dataloader.dataset.type == 'ImageNet'
     assert set_data_root(cfg, '/disk').train_dataloader.dataset.data_root.rstrip('/') == '/disk'
@@ -23,5 +24,6 @@ def test_config_prunes_a_resnet_to_the_papers_sparsities(depth):
 
 @pytest.mark.skipif(find_spec('mmpretrain') is not None, reason='MMPretrain is installed')
 def test_without_mmpretrain_the_missing_package_is_named():
-    with pytest.raises(ValueError, match='resnet18_imagenet.py.* needs what is not installed: mmpretrain'):
+    message = 'resnet18_imagenet.py.* needs what is not installed: mmpretrain'
+    with pytest.raises(ValueError, match=message):
         load_config(str(FOLDER / 'resnet18_imagenet.py'))
