@@ -39,6 +39,9 @@ def _check_names(settings: SettingFields) -> None:
         _check_one_of(name, getattr(settings, name), allowed)
     if isinstance(settings.schedule, str):
         _check_one_of('schedule', settings.schedule, tuple(SCHEDULES), ' or a list of sparsities')
+    elif any(isinstance(each, str) for each in settings.schedule):
+        raise ValueError(f'schedule={list(settings.schedule)!r}: allowed are {", ".join(SCHEDULES)} or '
+                         'rising sparsities such as 0.5 0.8')
     if settings.exact_resume not in (None, True, False):
         raise ValueError(f'exact_resume={settings.exact_resume!r}: allowed are True, False, or None '
                          'to follow the device')

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmlth.core.masks import density
-from mmlth.core.schedules import SCHEDULES
-from mmlth.core.scope import SCOPES
 from mmlth.core.ticket import load_ticket
 from mmlth.core.training import Training
 from mmlth.engine.setting_checks import check_settings
 from mmlth.engine.setting_fields import SettingFields
 from mmlth.engine.trainings import list_trainings
 
+_NAMES_OR_LISTS = ('schedule', 'scope')
 _LISTS = ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds', 'capture')
 
 
@@ -29,10 +28,6 @@ class IMPConfig(SettingFields):
     def __post_init__(self) -> None:
         for name in _LISTS:
             object.__setattr__(self, name, _as_tuple(name, getattr(self, name)))
-        for name, names in (('schedule', SCHEDULES), ('scope', SCOPES)):
-            value = getattr(self, name)
-            if len(value) == 1 and value[0] in names:  # a flag's list of one name
-                object.__setattr__(self, name, value[0])
         if self.early_bird is not None:  # of a Config: its own kind of dict
             object.__setattr__(self, 'early_bird', dict(self.early_bird))
         check_settings(self)
@@ -52,6 +47,9 @@ class IMPConfig(SettingFields):
         """
         flags = {k: v for k, v in (flags or {}).items() if v is not None}
         given = {**block, **flags}
+        for name in _NAMES_OR_LISTS:
+            if name in given:
+                given[name] = _as_tuple(name, given[name])
         planned = [k for k in ('target_sparsity', 'rounds') if k in flags]
         if planned and not isinstance(given.get('schedule', ''), str):
             if 'schedule' in flags:
@@ -88,11 +86,13 @@ class IMPConfig(SettingFields):
 
 
 def _as_tuple(name: str, value: Any) -> Any:
-    """Return a list setting as a tuple; those that may be one name stay a text."""
-    if isinstance(value, (str, int)) and name not in ('schedule', 'scope'):
+    """Return a list setting as a tuple; those that may be one name are a text where it is one."""
+    if isinstance(value, (str, int)) and name not in _NAMES_OR_LISTS:
         value = (value, )
     if not isinstance(value, (str, list, tuple)):
         raise ValueError(f'{name}={value!r} must be a text or a list')
+    if name in _NAMES_OR_LISTS and len(value) == 1 and isinstance(value[0], str):
+        return value[0]  # of a flag, or of a list of one
     return value if isinstance(value, str) else tuple(value)
 
 

@@ -68,7 +68,7 @@ def test_flags_override_the_imp_block(call_tool, config, tmp_path):
 
 @pytest.mark.parametrize('args, message', [
     (['--target-sparsity', '1.5'], 'target_sparsity=1.5 must be in (0, 1)'),
-    (['--schedule', '0.5', 'x'], '--schedule 0.5 x: allowed are geometric, linear or rising'),
+    (['--schedule', '0.5', 'x'], "schedule=[0.5, 'x']: allowed are geometric, linear or rising"),
     (['--scope', 'tail'], "scope='tail': allowed are paper, all, backbone"),
     (['--rewind', 'soon'], "rewind='soon': allowed"),
     (['--cfg-options', 'train_dataloader.dataset.ann_file=no.json'],
