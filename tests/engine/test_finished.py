@@ -1,13 +1,18 @@
 """What a finished training leaves on disk, and that it may be killed while it is tidied."""
 import copy
 
+from types import SimpleNamespace
+
 import pytest
 import torch
+from mmengine.runner import Runner
 
-from mmlth.core.checkpoints import load_checkpoint
+from mmlth.core.checkpoints import iterations_of, load_checkpoint
 from mmlth.core.layout import Layout
 from mmlth.core.masks import digest
 from mmlth.core.store import Store
+from mmlth.engine import setting_fields, timeline
+from mmlth.engine.settings import IMPConfig
 
 EMA = [dict(type='EMAHook', momentum=0.1)]
 
@@ -85,7 +90,6 @@ def test_a_schedule_that_goes_on_masks_the_average_it_takes_over(toy_cfg, run_im
 
 
 def _round_1(cfg):
-    from mmlth.engine.settings import IMPConfig
     return IMPConfig.from_dicts(cfg.imp, dict(rounds=1)).trainings()[1]
 
 
@@ -94,29 +98,22 @@ def test_steps_of_records_are_optimizer_steps(toy_cfg, run_imp, tmp_path):
     summary = run_imp(toy_cfg, tmp_path / 'job', rounds=1, rewind=2, early_bird=dict(interval=1, fraction=0.5))
     assert [(r['steps'], r['saved_steps']) for r in summary.rounds] == [(3, 3), (6, 0)]
     assert summary.rounds[1]['policies']['rewind_step'] == 2
-    assert (tmp_path / 'job' / 'round_00' / 'iter_6.pth').exists()
+    assert iterations_of(tmp_path / 'job' / summary.rounds[0]['checkpoint']) == 6
 
 
-def test_an_epoch_of_a_loop_by_iterations_ends_when_all_ranks_have_seen_the_set_once(toy_cfg, monkeypatch, tmp_path):
-    from mmengine.config import Config
-    from mmengine.runner import Runner
-
-    from mmlth.engine import timeline
-    toy_cfg.train_cfg = dict(by_epoch=False, max_iters=12, val_interval=100)
+def test_an_epoch_of_a_loop_by_iterations_ends_when_all_ranks_have_seen_the_set_once(toy_cfg, monkeypatch):
     toy_cfg.train_dataloader.sampler = dict(type='InfiniteSampler')
-    toy_cfg.param_scheduler = None
-    runner = Runner.from_cfg(Config({**toy_cfg.to_dict(), 'work_dir': str(tmp_path)}))
-    runner.train_dataloader = runner.build_dataloader(toy_cfg.train_dataloader)
-    runner.optim_wrapper = runner.build_optim_wrapper(toy_cfg.optim_wrapper)
+    loader = Runner.build_dataloader(toy_cfg.train_dataloader)
+    runner = SimpleNamespace(max_iters=12, train_dataloader=loader, train_loop=None,
+                             optim_wrapper=SimpleNamespace(_accumulative_counts=1))
     for ranks, epoch in ((1, 4), (2, 2), (4, 1)):  # 32 images in batches of 8 on each
         monkeypatch.setattr(timeline, 'get_world_size', lambda ranks=ranks: ranks)
         assert timeline.timeline_of(runner).epoch == epoch, ranks
 
 
 def test_exact_resume_follows_what_can_be_promised(monkeypatch):
-    from mmlth.engine import settings
     for device, promised in (('cpu', True), ('cuda', False)):
-        monkeypatch.setattr(settings, 'get_device', lambda device=device: device)
-        assert settings.IMPConfig().trainings()[0].exact_resume is promised, device
-        assert settings.IMPConfig(exact_resume=True).trainings()[0].exact_resume is True
-        assert settings.IMPConfig(exact_resume=False).trainings()[0].exact_resume is False
+        monkeypatch.setattr(setting_fields, 'get_device', lambda device=device: device)
+        assert IMPConfig().trainings()[0].exact_resume is promised, device
+        assert IMPConfig(exact_resume=True).trainings()[0].exact_resume is True
+        assert IMPConfig(exact_resume=False).trainings()[0].exact_resume is False
