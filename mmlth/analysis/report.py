@@ -5,9 +5,8 @@ from pathlib import Path
 from mmlth.analysis import figures, tables
 from mmlth.analysis.early_bird import MOST_CURVES, plot_final_iou
 from mmlth.core.files import write_text
-from mmlth.core.layout import Layout
 from mmlth.core.mask_history import has_final
-from mmlth.core.records import load_summary
+from mmlth.core.store import Store
 
 
 def write_report(work_dir: str | Path) -> str:
@@ -16,10 +15,9 @@ def write_report(work_dir: str | Path) -> str:
     Raises:
         FileNotFoundError: There is no summary in ``work_dir``.
     """
-    layout = Layout(Path(work_dir))
-    if not layout.summary.exists():
-        raise FileNotFoundError(f'{layout.summary} does not exist: run tools/imp_train.py first')
-    summary = load_summary(layout.summary)
+    store = Store(work_dir)
+    summary = store.summary()
+    layout = store.layout
     write_text(layout.summary_csv, tables.to_csv(summary))
     layout.report.mkdir(exist_ok=True)
     text = tables.to_text(summary)
