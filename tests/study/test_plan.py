@@ -7,7 +7,7 @@ from conftest import ROOT
 
 from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
-from mmlth.study.jobs import Job
+from mmlth.study.study_job import StudyJob
 from mmlth.study.plan import read_study
 
 
@@ -40,6 +40,11 @@ def tickets(study):
 
 def dense(study):
     return [job for job in study.jobs.values() if job.settings.get('rounds') == 0]
+
+
+def keys(job):
+    """Round and control of every training of its own."""
+    return [training.key for training in job.own_trainings]
 
 
 @pytest.mark.parametrize('same', [
@@ -84,7 +89,7 @@ def test_controls_of_equal_jobs_are_united(read):
     study = read(dict(controls=('random', 'dense')), dict(controls=('dense', 'reinit')), {})
     job, = tickets(study)
     assert job.settings['controls'] == ['random', 'dense', 'reinit']
-    assert job.trainings() == ((1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit'))
+    assert keys(job) == [(1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit')]
 
 
 def test_controls_of_another_experiment_count_too(read):
@@ -97,7 +102,7 @@ def test_one_dense_net_for_all_jobs_of_a_config_and_seed_keeps_every_rewind_poin
     net, = dense(study)
     assert set(net.capture) in ({'25%', 4, 'epoch_1'}, {'25.0%', 4, 'epoch_1'})
     assert all(job.dense == net.name and job.needs == (net.name, ) for job in tickets(study))
-    assert net.trainings() == ((0, ''), ) and tickets(study)[0].trainings() == ((1, ''), )
+    assert keys(net) == [(0, '')] and keys(tickets(study)[0]) == [(1, '')]
 
 
 def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_path):
@@ -116,7 +121,7 @@ def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_
 def test_what_needs_more_than_weights_trains_a_dense_net_of_its_own(read, alone):
     study = read(dict(rounds=1, **alone))
     job, = study.jobs.values()
-    assert job.needs == () and job.trainings() == ((0, ''), (1, ''))
+    assert job.needs == () and keys(job) == [(0, ''), (1, '')]
     assert study.dense_of(job) == job.name
 
 
@@ -139,7 +144,7 @@ def test_the_source_of_a_transfer_becomes_a_job(read):
     source, job = tickets(study)
     assert source.settings['seed'] == 1 and source.settings['scope'] == 'all'
     assert job.source == source.name and set(job.needs) == {job.dense, source.name}
-    assert job.transfer == dict(values='trained') and job.trainings() == ((1, ''), )
+    assert job.transfer == dict(values='trained') and keys(job) == [(1, '')]
     assert [p.job for p in study.points['one']] == [job.name]
 
 
@@ -166,7 +171,7 @@ def test_an_experiment_that_is_left_out_may_be_unreadable_here(read):
 
 
 def test_names_are_stable(read):
-    job = Job(config='configs/toy.py', settings=IMPConfig(rounds=2, scope='all', controls=['random']).as_dict())
+    job = StudyJob(config='configs/toy.py', settings=IMPConfig(rounds=2, scope='all', controls=['random']).as_dict())
     assert job.name == 'toy_target_sparsity-0.8_rounds-2_scope-all_seed-0_7db016'  # finished jobs are found by it
 
 
@@ -181,7 +186,7 @@ def test_names_are_unique_and_file_safe(read):
     study = read(dict(seed=[0, 1], rounds=[1, 2], rewind=['init', '25%', 'epoch_1']),
                  dict(early_bird=dict(fraction=0.5)), dict(transfer=dict(source=dict(seed=1))),
                  dict(cfg_options={f'key_{i}': 0 for i in range(50)}))
-    names = [*study.jobs, Job(config='x/y.py', cfg_options=odd, settings=IMPConfig().as_dict()).name]
+    names = [*study.jobs, StudyJob(config='x/y.py', cfg_options=odd, settings=IMPConfig().as_dict()).name]
     assert len({job.key + str(job.capture) for job in study.jobs.values()}) == len(study.jobs) == 12 + 2 + 1 + 1 + 2
     assert all(re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,119}', name) for name in names)
     assert len({name.lower() for name in names}) == len(names)
