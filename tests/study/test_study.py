@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import toys
 from conftest import ROOT, tool_env
+from stand_ins import write_study
 
-from mmlth.core.layout import Layout
 from mmlth.core.masks import overlap
-from mmlth.core.ticket import load_ticket
-from mmlth.engine.settings import IMPConfig
+from mmlth.core.store import Store
+from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config
-from mmlth.study.jobs import Job
+from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
 from mmlth.transfer.tickets import target_settings, transfer_ticket
 
@@ -33,13 +33,6 @@ EXPERIMENTS = dict(
 GOOD = [name for name in EXPERIMENTS if name != 'broken']
 
 
-def write_study(folder, experiments, **model):
-    config = toys.write_config(folder, model=dict(type='ToyNet', **model))
-    path = Path(folder) / 'study.py'
-    path.write_text(f'config = {str(config)!r}\nexperiments = {experiments!r}\n')
-    return path
-
-
 def run_study(*args):
     """Run the tool in this process, its jobs in theirs; returns (exit code, stdout, stderr)."""
     out, err = io.StringIO(), io.StringIO()
@@ -54,7 +47,7 @@ def run_study(*args):
 def finished(tmp_path_factory):
     """A study of which one experiment can't be trained, run once on two workers."""
     folder = tmp_path_factory.mktemp('study')
-    path = write_study(folder, EXPERIMENTS)
+    path = write_study(folder / 'study.py', toys.write_config(folder), EXPERIMENTS)
     found = run_study(path, '--workers', 2, '--work-dir', folder / 'work')
     return path, folder / 'work', found
 
@@ -94,7 +87,7 @@ def test_every_job_is_as_if_it_were_run_alone(job_of, run_imp, toy_cfg, tmp_path
 def test_a_transferred_ticket_is_trained_as_if_by_hand(job_of, run_imp, toy_cfg, tmp_path):
     run_imp(toy_cfg, tmp_path / 'source', rounds=1)
     ticket = tmp_path / 'given.safetensors'
-    transfer_ticket(Layout(tmp_path / 'source').ticket(1), toy_cfg, ticket,
+    transfer_ticket(Store(tmp_path / 'source').layout.ticket(1), toy_cfg, ticket,
                     settings=target_settings(toy_cfg, scope='backbone'))
     alone = run_imp(toy_cfg, tmp_path / 'job', scope='backbone', ticket=str(ticket))
     assert outcome(job_of('transfer', 0)[1]) == outcome(vars(alone))
@@ -205,28 +198,10 @@ def test_controls_are_drawn_as_bars_and_nowhere_else(finished, job_of):
 
 def test_early_birds_tell_how_much_of_the_last_mask_they_have(finished, job_of):
     dense, early, whole = rows_of(finished[1], 'early_bird')
-    masks = [load_ticket(finished[1] / 'jobs' / job_of('early_bird', i)[0] / 'round_01' / 'ticket.safetensors').masks
-             for i in (0, 1)]
+    folder = StudyFolder(finished[1])
+    stores = [folder.store(job_of('early_bird', i)[0]) for i in (0, 1)]
+    masks = [store.ticket(Training(number=1)).masks for store in stores]
     assert float(early['iou']) == overlap(*masks)['iou'] < 1 and float(whole['iou']) == 1.0
     assert (float(early['x']), float(whole['x']), dense['iou']) == (50, 100, '')
     baseline = job_of('rounds', 0)[1]['rounds'][0]['metrics']['toy/mAP']  # not the round that was cut short
     assert float(early['toy/mAP']) - float(early['toy/mAP_change']) == pytest.approx(baseline)
-
-
-def test_a_job_is_done_when_records_and_summary_of_all_trainings_are_there(run_imp, toy_cfg, tmp_path):
-    job, controlled = (Job(config='toy.py', settings=IMPConfig(rounds=1, controls=names).as_dict())
-                       for names in ((), ('random', )))
-    work_dir = tmp_path / 'job'
-    assert not job.is_done(work_dir)
-    run_imp(toy_cfg, work_dir, rounds=1)
-    assert job.is_done(work_dir) and not controlled.is_done(work_dir)
-    before = Layout(work_dir).summary.read_text()
-    run_imp(toy_cfg, work_dir, rounds=1, controls=['random'])
-    assert controlled.is_done(work_dir)
-    Layout(work_dir).summary.write_text(before)  # killed before the last summary
-    assert job.is_done(work_dir) and not controlled.is_done(work_dir)
-    Layout(work_dir).summary.unlink()
-    assert not job.is_done(work_dir)
-    run_imp(toy_cfg, work_dir, rounds=1, controls=['random'])
-    Layout(work_dir).record(1).unlink()
-    assert not job.is_done(work_dir)
