@@ -84,33 +84,46 @@ def check_jobs(
         ValueError, OSError: As a wrong job would, with its name before.
     """
     start = time.monotonic()
-    todo = [job for job in study.jobs.values() if not folder.is_done(job)]
-    sources = {job.source for job in todo}
-    jobs_to_plan = [job for job in study.jobs.values() if job in todo or job.name in sources]
+    todo = {name: job for name, job in study.jobs.items() if not folder.is_done(job)}
+    sources = {job.source for job in todo.values()}
+    planned = [job for name, job in study.jobs.items() if name in todo or name in sources]
     shapes: dict[str, Shapes] = {}
     disk = Disk()
-    groups = _by_net(jobs_to_plan)
-    for jobs in groups:
-        with _named(jobs[0]):
-            cfg = jobs[0].read_config(data_root)
-            if need_data:
-                check_config(cfg)
-            net = read_net(cfg, jobs[0].settings['seed'], need_weights=need_data)
-        shapes.update(_plan(net, jobs))
-        for job in jobs:
-            disk = disk.and_then(_disk(job, folder, net.parameters, cfg))
-        del net  # the next one may be as large
-    for job in todo:
+    groups = _by_net(planned)
+    for jobs in groups:  # one net at a time is in memory
+        of_scopes, needed_here = _check_net(jobs, folder, data_root, need_data)
+        shapes.update(of_scopes)
+        disk = disk.and_then(needed_here)
+    for job in todo.values():
         if job.source:
             _check_match(job, shapes)
-    needed = disk.left + workers * disk.while_running
-    free = free_bytes(folder.work_dir)
+    needed, free = disk.left + workers * disk.while_running, free_bytes(folder.work_dir)
     if free < needed:
         raise OSError(f'the disk of {folder.work_dir} has {_gib(free)} free, but the study needs '
                       f'about {_gib(needed)}. Free some, or choose another --work-dir')
     seconds = time.monotonic() - start
     return Checked(
         jobs=len(todo), nets=len(groups), seconds=seconds, needed=needed, free=free)
+
+
+def _check_net(
+    jobs: Sequence[StudyJob], folder: StudyFolder, data_root: str | None, need_data: bool,
+) -> tuple[dict[str, Shapes], Disk]:
+    """Check the jobs of one net.
+
+    Returns:
+        Name of a job -> shapes of its scope, and what all of them need on the disk.
+    """
+    first = jobs[0]
+    with _named(first):
+        cfg = first.read_config(data_root)
+        if need_data:
+            check_config(cfg)
+        net = read_net(cfg, first.settings['seed'], need_weights=need_data)
+    disk = Disk()
+    for job in jobs:
+        disk = disk.and_then(_disk(job, folder, net.parameters, cfg))
+    return _plan(net, jobs), disk
 
 
 @contextmanager
@@ -143,8 +156,9 @@ def _plan(net: Net, jobs: Sequence[StudyJob]) -> dict[str, Shapes]:
 
 
 def _plan_key(job: StudyJob) -> str:
-    planned = job.planned.as_dict()
-    return json.dumps({k: v for k, v in planned.items() if k not in _NOT_PLANNED}, default=str)
+    settings = job.planned.as_dict()
+    deciding = {name: value for name, value in settings.items() if name not in _NOT_PLANNED}
+    return json.dumps(deciding, default=str)
 
 
 def _check_match(job: StudyJob, shapes: Mapping[str, Shapes]) -> None:

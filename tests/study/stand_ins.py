@@ -9,7 +9,7 @@ from mmlth.study.study_job import StudyJob
 
 # Stands in for Python: notes how it was called, does what the job's config is called, and leaves
 # a file 'done'. Its arguments are -m MODULE WORK_DIR JOB ...
-PYTHON = '''#!/bin/sh
+PYTHON = """#!/bin/sh
 folder=$3/jobs
 job=$folder/$4
 mkdir -p $job
@@ -24,7 +24,7 @@ case $4 in
 esac
 touch $job/done
 echo "end $4" >> $folder/events
-'''
+"""
 
 
 def job(name, dense='', source='', **settings):

@@ -23,7 +23,9 @@ def test_a_job_is_read_as_it_was_written(folder):
 
 
 @pytest.mark.parametrize('text, found', [
-    ('first\nerror: boom\n\n', 'error: boom'), ('\n \n', 'it printed nothing'), ('', 'it printed nothing')])
+    ('first\nerror: boom\n\n', 'error: boom'),
+    ('\n \n', 'it printed nothing'),
+    ('', 'it printed nothing')])
 def test_the_last_line_of_a_log_is_the_last_that_says_something(folder, text, found):
     folder.make()
     folder.log('job').write_text(text)

@@ -34,7 +34,8 @@ def jobs_of(tmp_path, folder):
     def jobs_of(**entry):
         one = dict(title='One', section='1', kind='curve', jobs=[entry])
         config = toys.write_config(tmp_path)
-        study = read_study(load_config(str(write_study(tmp_path / 'study.py', config, dict(one=one)))))
+        path = write_study(tmp_path / 'study.py', config, dict(one=one))
+        study = read_study(load_config(str(path)))
         for job in study.jobs.values():
             folder.write_job(job)
         return list(study.jobs.values())
