@@ -151,7 +151,8 @@ def _plan(net: Net, jobs: Sequence[StudyJob]) -> dict[str, Shapes]:
         key = _plan_key(job)
         if key not in plans:
             with _named(job), quiet():
-                plans[key] = preflight.plan(net, job.planned).shapes
+                settings = replace(job.planned, ticket=None)  # which may not exist yet
+                plans[key] = preflight.plan(net, settings).shapes
     return {job.name: plans[_plan_key(job)] for job in jobs}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmlth.engine.config_files import load_config
+from mmlth.engine.setting_checks import check_settings
 from mmlth.engine.settings import IMPConfig
 from mmlth.study.carry import read_choice
 from mmlth.study.grid import expand
@@ -78,6 +79,7 @@ class EntryReader:
             settings=_settings(cfg, {**self.imp, **own}, is_given=bool(source)),
             transfer=transfer,
             source_key=source[-1].key if source else '')
+        check_settings(job.planned)
         return *source, job
 
     def _read_config(self, name: str, options: dict[str, Any]) -> Config:

@@ -3,7 +3,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -103,17 +103,20 @@ class StudyJob:
 
     @cached_property
     def planned(self) -> IMPConfig:
-        """Settings as far as they are known before its ticket exists."""
-        return self.imp_settings(rounds=1) if self.source_key else self.imp_settings()
+        """Settings as far as they are known before its ticket exists.
+
+        Raises:
+            ValueError: Some contradict each other, or the ticket that it will be given.
+        """
+        if not self.source_key:
+            return self.imp_settings()
+        unknown = IMPConfig().target_sparsity
+        return IMPConfig(**{**self.settings, 'schedule': (unknown, ), 'ticket': 'carried'})
 
     @cached_property
     def trainings(self) -> tuple[Training, ...]:
         """Every training, the dense one first, which may be another job's."""
-        dense, *others = self.planned.trainings()
-        if not self.source_key:
-            return dense, *others
-        ticket, *controls = others
-        return dense, replace(ticket, masks='given', start='given'), *controls
+        return self.planned.trainings()
 
     @property
     def own_trainings(self) -> tuple[Training, ...]:

@@ -231,6 +231,8 @@ def test_labels_and_lines_may_name_settings(read):
     (dict(transfer=dict(values='none')), r'names no source=dict'),
     (dict(transfer=dict(source=dict(rounds=0))), 'the source has rounds=0.*sparsity'),
     (dict(transfer=dict(source=dict(rouns=0))), 'rouns'),
+    (dict(transfer=dict(source={}), controls=('reverse', )), 'leave .*the control "reverse" out'),
+    (dict(transfer=dict(source={}), early_bird={}), 'leave rewind, early_bird, .* out'),
     (dict(config='not/here.py'), "config 'not/here.py' does not exist"),
     (dict(label='{round}'), r"label='\{round\}'.*Known.*rounds"),
     (dict(line='{rounds'), r"line='\{rounds'"),
