@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmlth.engine.config_files import load_config
 from mmlth.engine.setting_checks import check_settings
 from mmlth.engine.settings import IMPConfig
-from mmlth.study.carry import read_choice
+from mmlth.study.transfers import read_choice
 from mmlth.study.grid import expand
 from mmlth.study.study_job import SET_BY_STUDY, StudyJob
 

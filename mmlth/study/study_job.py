@@ -30,7 +30,7 @@ class StudyJob:
             given its ticket has no sparsities, rounds and rewind of its own either.
         source: Name of the job whose ticket, or whose dense net, is carried over, or ''.
         source_key: Its key, or ''.
-        transfer: Options of the transfer (:data:`mmlth.study.carry.TRANSFER`).
+        transfer: Options of the transfer (:data:`mmlth.study.transfers.TRANSFER`).
         dense: Name of the job whose dense round it shares, or '' if it trains its own.
         capture: Moments whose weights its dense round keeps for others.
     """

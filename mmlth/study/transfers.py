@@ -1,4 +1,4 @@
-"""Carry a ticket, or a dense net, from one job of a study to another."""
+"""What a study says of a transfer, and the transfer of a ticket or a dense net between its jobs."""
 from collections.abc import Mapping
 from typing import Any
 
