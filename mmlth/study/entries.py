@@ -9,9 +9,9 @@ from mmengine.config import Config
 from mmlth.engine.config_files import load_config
 from mmlth.engine.setting_checks import check_settings
 from mmlth.engine.settings import IMPConfig
-from mmlth.study.transfers import read_choice
 from mmlth.study.grid import expand
 from mmlth.study.study_job import SET_BY_STUDY, StudyJob
+from mmlth.study.transfers import read_choice
 
 _NO_SETTINGS = ('config', 'cfg_options', 'label', 'line', 'transfer')  # keys of an entry
 _FROM_TICKET = ('target_sparsity', 'rounds', 'schedule', 'rewind')

@@ -16,9 +16,9 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from mmlth.analysis.report import write_report
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.launch import stop_launcher
-from mmlth.study.transfers import carry_ticket
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
+from mmlth.study.transfers import carry_ticket
 
 BUSY = os.EX_TEMPFAIL  # exit code: another process works on the job, so look again later
 

@@ -13,9 +13,9 @@ from mmlth.core.checkpoints import load_checkpoint, save_checkpoint
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.config_files import load_config
 from mmlth.study import worker
-from mmlth.study.transfers import carry_ticket
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
+from mmlth.study.transfers import carry_ticket
 from mmlth.study.worker import BUSY
 
 BACKBONE = ['backbone.conv1.weight', 'backbone.conv2.weight']
