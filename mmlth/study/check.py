@@ -59,8 +59,8 @@ class Checked:
     free: int
 
     def __str__(self) -> str:
-        return (f'checked {self.jobs} jobs on {self.nets} nets in {self.seconds:.0f} s; they need '
-                f'about {_gib(self.needed)} of the {_gib(self.free)} that are free')
+        return (f'checked {self.jobs} jobs (nets built: {self.nets}) in {self.seconds:.0f} s; they '
+                f'need about {_gib(self.needed)} of the {_gib(self.free)} that are free')
 
 
 def check_jobs(

@@ -64,7 +64,7 @@ def counted(monkeypatch):
 def test_passes_a_study_that_is_well(check):
     found = check(dict(rounds=[1, 2]), dict(scope='backbone', transfer=dict(source={})))
     assert (found.jobs, found.nets) == (4, 1)  # dense, 1 and 2 rounds (the source), the given one
-    assert str(found).startswith('checked 4 jobs on 1 nets in ')
+    assert str(found).startswith('checked 4 jobs (nets built: 1) in ')
 
 
 def test_jobs_of_one_config_share_a_net_whatever_their_seeds_and_settings(check, counted):
