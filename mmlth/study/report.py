@@ -103,7 +103,8 @@ def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
         dense: Record of the whole dense training.
     """
     if axis == 'rounds':
-        return float(record['round'])
+        number: int = record['round']
+        return number
     if axis == 'rewind':
         return 100 * float(record['policies']['rewind_step']) / dense['steps']
     if axis == 'early_bird':

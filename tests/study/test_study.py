@@ -191,7 +191,7 @@ def test_numbers_of_a_page_are_those_of_the_records(finished, job_of):
         assert float(row['network_sparsity']) == record['network_sparsity']
         value, of_dense = record['metrics']['toy/mAP'], whole['metrics']['toy/mAP']
         assert float(row['toy/mAP_change']) == value - of_dense
-        assert float(row['x']) == float(row['round']) == index + 1
+        assert row['x'] == row['round'] == str(index + 1)
     assert (dense['label'], dense['round'], dense['sparsity']) == ('dense', '0', '0.0')
     assert float(dense['toy/mAP']) == whole['metrics']['toy/mAP']
     page = (finished[1] / 'report' / 'rounds.md').read_text()
