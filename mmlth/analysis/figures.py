@@ -49,11 +49,13 @@ def plot_metric(
     prunings = len(summary.rounds) - 1
     style.dress(
         axes,
-        title=f'{Path(summary.config).stem}, {prunings} prunings',
+        title=f'{Path(summary.config).stem}, {prunings} pruning{"s" * (prunings != 1)}',
         x=f'sparsity of {AXES[axis]} (%)',
         y=short_name(chosen[0]) if len(chosen) == 1 else 'AP',
     )
     axes.margins(y=0.25)
+    if all(row.nothing_detected for row in table):
+        axes.set_ylim(0, 1)
     axes.legend(loc='best', frameon=False, fontsize=9, ncols=len(chosen))
     return style.save_figure(figure, path)
 

@@ -248,13 +248,17 @@ class Store:
         records.save(summary, self.layout.summary)
         return summary
 
+    def has_summary(self) -> bool:
+        """Tell whether ``summary.json`` is written."""
+        return self.layout.summary.exists()
+
     def summary(self) -> Summary:
         """Read ``summary.json``.
 
         Raises:
             FileNotFoundError: No training has been finished here.
         """
-        if not self.layout.summary.exists():
+        if not self.has_summary():
             raise FileNotFoundError(f'{self.layout.summary} does not exist: run tools/imp_train.py first')
         return records.load_summary(self.layout.summary)
 

@@ -1,52 +1,63 @@
-"""Collect the finished trainings of a study: a page with table and figure, and a CSV, for each experiment."""
+"""Collect the finished trainings of a study: a page, a figure and a CSV for each experiment."""
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 from mmlth.analysis import experiment_figures, experiments
 from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_text
-from mmlth.core.layout import Layout
 from mmlth.core.overlap import overlap
-from mmlth.core.records import Summary, load_summary, save
-from mmlth.core.ticket import load_ticket
-from mmlth.study.jobs import Job
+from mmlth.core.records import Summary, save
+from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Point, Study
-from mmlth.study.scheduler import Folder
+from mmlth.study.study_job import StudyJob
+
+Record = dict[str, Any]  # a RoundRecord as a summary holds it
 
 
-def collect(study: Study, work_dir: Path, name: str) -> list[experiments.Row]:
+def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Row]:
     """Return one row for each finished training of an experiment, dense nets once.
 
     Args:
         study: From :func:`mmlth.study.plan.read_study`.
-        work_dir: Of the study.
+        folder: Of the study.
         name: Of the experiment.
     """
-    folder, rows, dense = Folder(work_dir=work_dir), [], set()
+    rows: list[experiments.Row] = []
+    shown: set[str] = set()
+    kind, axis = study.experiments[name].kind, study.x[name]
     for point in study.points[name]:
         job = study.jobs[point.job]
-        if not job.is_done(folder.job(job)):
+        if not folder.is_done(job):
+            continue
+        summary = folder.store(job.name).summary()
+        dense = _dense_record(study, folder, job, summary)
+        if dense is None:
             continue
         baseline = study.dense_of(job)
-        summary = load_summary(Layout(folder.job(job)).summary)
-        if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
-            whole = summary.rounds[0]
-        elif study.jobs[baseline].is_done(folder.job(baseline)):
-            whole = load_summary(Layout(folder.job(baseline)).summary).rounds[0]
-        else:
-            continue
-        if baseline not in dense:
-            dense.add(baseline)
-            rows.append(_row(point, job, whole, whole))
-        for record in _shown(summary, study.experiments[name].kind):
-            rows.append(_row(point, job, record, whole, x=_x(study.x[name], record, summary.rounds[0], whole),
-                             iou=_iou(study, folder, job) if study.x[name] == 'early_bird' else None))
+        if baseline not in shown:
+            shown.add(baseline)
+            rows.append(_row(point, job, dense, dense))
+        for record in _shown(summary, kind):
+            x = _x(axis, record, summary.rounds[0], dense)
+            iou = _iou(study, folder, job) if axis == 'early_bird' else None
+            rows.append(_row(point, job, record, dense, x=x, iou=iou))
     return rows
 
 
-def _shown(summary: Summary, kind: str) -> Iterator[dict[str, Any]]:
+def _dense_record(
+    study: Study, folder: StudyFolder, job: StudyJob, summary: Summary,
+) -> Record | None:
+    """Return the record of the whole dense training that a job is compared with, if any."""
+    if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
+        return summary.rounds[0]
+    dense = study.jobs[study.dense_of(job)]
+    return folder.store(dense.name).summary().rounds[0] if folder.is_done(dense) else None
+
+
+def _shown(summary: Summary, kind: str) -> Iterator[Record]:
     """Yield the last ticket, then its controls where they are drawn."""
     if len(summary.rounds) > 1:
         yield summary.rounds[-1]
@@ -54,43 +65,69 @@ def _shown(summary: Summary, kind: str) -> Iterator[dict[str, Any]]:
         yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
 
 
-def _row(point: Point, job: Job, record: dict[str, Any], whole: dict[str, Any], x: float | None = None,
-         iou: float | None = None) -> experiments.Row:
+def _row(
+    point: Point,
+    job: StudyJob,
+    record: Record,
+    dense: Record,
+    x: float | None = None,
+    iou: float | None = None,
+) -> experiments.Row:
     is_dense = record['round'] == 0
     return dict(
-        job=job.name, config=Path(job.config).stem, seed=point.seed, round=record['round'], control=record['control'],
-        sparsity=record['sparsity'], network_sparsity=record['network_sparsity'], metrics=record['metrics'],
-        dense=whole['metrics'], settings=job.settings, layer_density=record['layer_density'],
-        label='dense' if is_dense else record['control'] or point.label, line='' if is_dense else point.line,
-        x=x, iou=iou, seconds=record['seconds'])
+        job=job.name,
+        config=Path(job.config).stem,
+        seed=point.seed,
+        round=record['round'],
+        control=record['control'],
+        sparsity=record['sparsity'],
+        network_sparsity=record['network_sparsity'],
+        metrics=record['metrics'],
+        dense=dense['metrics'],
+        settings=job.settings,
+        layer_density=record['layer_density'],
+        label='dense' if is_dense else record['control'] or point.label,
+        line='' if is_dense else point.line,
+        x=x,
+        iou=iou,
+        seconds=record['seconds'])
 
 
-def _x(axis: str, record: dict[str, Any], first: dict[str, Any], whole: dict[str, Any]) -> float:
+def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
+    """Place a record along x.
+
+    Args:
+        axis: One of :data:`mmlth.study.plan.X_AXES`.
+        record: To place.
+        first: Record of the job's own dense round, which may have ended early.
+        dense: Record of the whole dense training.
+    """
     if axis == 'rounds':
-        return record['round']
+        number: int = record['round']
+        return number
     if axis == 'rewind':
-        return 100 * record['policies']['rewind_step'] / whole['steps']
+        return 100 * float(record['policies']['rewind_step']) / dense['steps']
     if axis == 'early_bird':
-        return 100 * first['steps'] / whole['steps']  # the job's own dense round may have ended early
-    return 100 * record['sparsity']
+        return 100 * float(first['steps']) / dense['steps']
+    return 100 * float(record['sparsity'])
 
 
-def _iou(study: Study, folder: Folder, job: Job) -> float | None:
-    """Compare a mask with the one that the whole training gives, where that job is in the study and done."""
-    settings = {**job.settings, 'early_bird': None}
-    key = Job(config=job.config, cfg_options=job.cfg_options, settings=settings).key
-    same = [other for other in study.jobs.values() if other.key == key and other.is_done(folder.job(other))]
+def _iou(study: Study, folder: StudyFolder, job: StudyJob) -> float | None:
+    """Compare a mask with the one that the whole training gives, where that job is done."""
+    whole = replace(job, settings={**job.settings, 'early_bird': None})
+    same = [other for other in study.jobs.values()
+            if other.key == whole.key and folder.is_done(other)]
     if not same:
         return None
-    masks = [load_ticket(Layout(folder.job(j)).ticket(1)).masks for j in (job, same[0])]
-    return overlap(*masks)['iou']
+    early, late = (folder.store(each.name).ticket(each.trainings[1]) for each in (job, same[0]))
+    return overlap(early.masks, late.masks)['iou']
 
 
-def write_pages(study: Study, work_dir: Path, out: Path, command: str) -> list[Path]:
+def write_pages(study: Study, folder: StudyFolder, out: Path, command: str) -> list[Path]:
     """Write NAME.md, NAME.png and NAME.csv for each experiment with a finished training.
 
     Args:
-        study, work_dir: See :func:`collect`.
+        study, folder: See :func:`collect`.
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
 
@@ -100,44 +137,56 @@ def write_pages(study: Study, work_dir: Path, out: Path, command: str) -> list[P
     out.mkdir(parents=True, exist_ok=True)
     pages = []
     for name, experiment in study.experiments.items():
-        rows = collect(study, work_dir, name)
+        rows = collect(study, folder, name)
         if any(row['round'] for row in rows):
             write_text(out / f'{name}.csv', experiments.to_csv(rows))
             experiment_figures.plot(rows, experiment, out / f'{name}.png')
-            pages.append(out / f'{name}.md')
-            write_text(pages[-1], _page(experiment, rows, command.format(name=name)))
+            page = out / f'{name}.md'
+            write_text(page, _page(experiment, rows, command.format(name=name)))
+            pages.append(page)
     return pages
 
 
 def _page(experiment: experiments.Experiment, rows: list[experiments.Row], command: str) -> str:
+    name, title = experiment.name, experiment.title
     return '\n'.join([
-        f'# {experiment.title}', '', f'{experiment.section}. Made by', '', f'    {command}', '',
-        f'![{experiment.title}]({experiment.name}.png)', '', experiments.to_markdown(rows, experiment).rstrip(), '',
-        f'{len(rows)} trainings, each a line of [{experiment.name}.csv]({experiment.name}.csv).', ''])
+        f'# {title}', '',
+        f'{experiment.section}. Made by', '',
+        f'    {command}', '',
+        f'![{title}]({name}.png)', '',
+        experiments.to_markdown(rows, experiment).rstrip(), '',
+        f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).', ''])
 
 
-def copy_records(study: Study, work_dir: Path, out: Path) -> int:
-    """Write the summary of every finished job to ``out/JOB.json``, its paths relative to the study; return how many."""
-    folder = Folder(work_dir=work_dir)
-    done = [job for job in study.jobs.values() if job.is_done(folder.job(job))]
+def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
+    """Write the summary of every finished job to ``out/JOB.json``; return how many there are.
+
+    Its paths become relative to the study, since records are read on other machines.
+    """
+    done = [job for job in study.jobs.values() if folder.is_done(job)]
     out.mkdir(parents=True, exist_ok=True)
     for job in done:
-        summary = load_summary(Layout(folder.job(job)).summary)
-        paths = {key: os.path.relpath(summary.settings[key], work_dir.absolute())
-                 for key in ('dense_from', 'ticket') if summary.settings.get(key)}
+        summary = folder.store(job.name).summary()
+        given = {key: summary.settings.get(key) for key in ('dense_from', 'ticket')}
+        paths = {key: os.path.relpath(path, folder.work_dir) for key, path in given.items() if path}
         save(replace(summary, settings={**summary.settings, **paths}), out / f'{job.name}.json')
     return len(done)
 
 
-def format_plan(study: Study, work_dir: Path) -> str:
-    """List every job with its trainings, those that are done marked, and the experiments that show it."""
-    folder, lines = Folder(work_dir=work_dir), []
-    for job in study.jobs.values():
-        shown = [name for name, points in study.points.items() if any(p.job == job.name for p in points)]
-        mark = 'done' if job.is_done(folder.job(job)) else f'{len(job.trainings())} to train'
-        lines.append(f'{job.name}  [{mark}]  {", ".join(dict.fromkeys(shown)) or "for others"}')
-    total = sum(len(job.trainings()) for job in study.jobs.values())
-    alone = sum(len(study.jobs[p.job].trainings()) + bool(study.jobs[p.job].dense)
-                for points in study.points.values() for p in points)
-    lines += ['', f'{len(study.jobs)} jobs, {total} trainings (without sharing: {alone})']
-    return '\n'.join(lines)
+def format_plan(study: Study, folder: StudyFolder) -> str:
+    """List every job with its trainings, those that are done marked, and who shows it."""
+    jobs = study.jobs.values()
+    lines = [_plan_line(study, folder, job) for job in jobs]
+    total = sum(len(job.own_trainings) for job in jobs)
+    points = [point for several in study.points.values() for point in several]
+    alone = sum(len(study.jobs[point.job].trainings) for point in points)
+    sums = f'{len(jobs)} jobs, {total} trainings (without sharing: {alone})'
+    return '\n'.join([*lines, '', sums])
+
+
+def _plan_line(study: Study, folder: StudyFolder, job: StudyJob) -> str:
+    done = folder.is_done(job)
+    mark = 'done' if done else f'{len(job.own_trainings)} to train'
+    shown = [name for name, points in study.points.items()
+             if any(point.job == job.name for point in points)]
+    return f'{job.name}  [{mark}]  {", ".join(shown) or "for others"}'

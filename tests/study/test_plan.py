@@ -1,14 +1,17 @@
 """Studies, read into jobs that share what they can."""
 import re
+from pathlib import Path
 
 import pytest
 import toys
 from conftest import ROOT
 
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
-from mmlth.study.jobs import Job
+from mmlth.engine.settings import IMPConfig
 from mmlth.study.plan import read_study
+from mmlth.study.study_job import StudyJob
+
+LR = 'optim_wrapper.optimizer.lr'
 
 
 @pytest.fixture
@@ -19,7 +22,7 @@ def config(tmp_path):
 
 @pytest.fixture
 def read(tmp_path, config):
-    """Read a study of one experiment with these entries, from a file; keywords are the file's other values."""
+    """Read a study of one experiment with these entries; other keywords are the file's values."""
     def read(*jobs, only=(), override=None, others=None, fields=None, options=None, **top):
         one = dict(title='One', section='1', kind='curve', jobs=list(jobs), **(fields or {}))
         values = {'config': config, 'experiments': dict(one=one, **(others or {})), **top}
@@ -42,6 +45,11 @@ def dense(study):
     return [job for job in study.jobs.values() if job.settings.get('rounds') == 0]
 
 
+def keys(job):
+    """Round and control of every training of its own."""
+    return [training.key for training in job.own_trainings]
+
+
 @pytest.mark.parametrize('same', [
     pytest.param(dict(allocation='global'), id='the default, spelled out'),
     pytest.param(dict(scope='all', rounds=2), id='the imp block of the config, spelled out'),
@@ -55,15 +63,17 @@ def test_equal_jobs_are_one_though_written_differently(read, same):
 
 
 @pytest.mark.parametrize('different', [
-    dict(rounds=1), dict(seed=1), dict(scope='backbone'), dict(allocation='layerwise'), dict(rewind=4),
-    dict(early_bird=dict(fraction=0.5)), dict(cfg_options={'optim_wrapper.optimizer.lr': 0.2}),
+    dict(rounds=1), dict(seed=1), dict(scope='backbone'), dict(allocation='layerwise'),
+    dict(rewind=4),
+    dict(early_bird=dict(fraction=0.5)), dict(cfg_options={LR: 0.2}),
     dict(cfg_options={'imp.scope': 'backbone'}), dict(transfer=dict(source={}))], ids=str)
 def test_jobs_that_differ_in_anything_else_are_two(read, different):
     assert len(tickets(read({}, different))) == 2
 
 
 def test_two_configs_that_differ_in_their_own_imp_block_are_told_apart(read, tmp_path):
-    narrow = str(toys.write_config(tmp_path, 'narrow.py', imp=dict(scope='backbone', target_sparsity=0.75, rounds=2)))
+    imp = dict(scope='backbone', target_sparsity=0.75, rounds=2)
+    narrow = str(toys.write_config(tmp_path, 'narrow.py', imp=imp))
     first, second = tickets(read({}, dict(config=narrow)))
     assert (first.settings['scope'], second.settings['scope']) == ('all', 'backbone')
     assert first.name != second.name
@@ -74,7 +84,9 @@ def test_settings_of_an_entry_win_over_the_study_and_these_over_the_config(read)
     assert [job.settings[k] for k in ('seed', 'target_sparsity', 'rounds')] == [2, 0.5, 2]
 
 
-def test_an_entry_without_a_config_takes_the_given_one_and_others_keep_theirs(read, config, tmp_path):
+def test_an_entry_without_a_config_takes_the_given_one_and_others_keep_theirs(
+    read, config, tmp_path,
+):
     given = str(toys.write_config(tmp_path, 'given.py'))
     study = read({}, dict(config=config), override=given)
     assert [job.config for job in tickets(study)] == [given, config]
@@ -84,7 +96,7 @@ def test_controls_of_equal_jobs_are_united(read):
     study = read(dict(controls=('random', 'dense')), dict(controls=('dense', 'reinit')), {})
     job, = tickets(study)
     assert job.settings['controls'] == ['random', 'dense', 'reinit']
-    assert job.trainings() == ((1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit'))
+    assert keys(job) == [(1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit')]
 
 
 def test_controls_of_another_experiment_count_too(read):
@@ -97,13 +109,14 @@ def test_one_dense_net_for_all_jobs_of_a_config_and_seed_keeps_every_rewind_poin
     net, = dense(study)
     assert set(net.capture) in ({'25%', 4, 'epoch_1'}, {'25.0%', 4, 'epoch_1'})
     assert all(job.dense == net.name and job.needs == (net.name, ) for job in tickets(study))
-    assert net.trainings() == ((0, ''), ) and tickets(study)[0].trainings() == ((1, ''), )
+    assert keys(net) == [(0, '')] and keys(tickets(study)[0]) == [(1, '')]
 
 
 def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_path):
     second = str(toys.write_config(tmp_path, 'second.py'))
-    faster = {'optim_wrapper.optimizer.lr': 0.2}
-    study = read(dict(seed=[0, 1]), dict(config=second), dict(cfg_options=faster), dict(scope='backbone', rounds=1))
+    faster = {LR: 0.2}
+    study = read(dict(seed=[0, 1]), dict(config=second), dict(cfg_options=faster),
+                 dict(scope='backbone', rounds=1))
     assert len(dense(study)) == 4 and len({job.dense for job in tickets(study)}) == 4
     for job in tickets(study):
         net = study.jobs[job.dense]
@@ -112,11 +125,12 @@ def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_
 
 
 @pytest.mark.parametrize('alone', [
-    dict(early_bird=dict(fraction=0.5)), dict(optimizer='rewound', rewind=4), dict(lr_schedule='continue', rewind=4)])
+    dict(early_bird=dict(fraction=0.5)), dict(optimizer='rewound', rewind=4),
+    dict(lr_schedule='continue', rewind=4)])
 def test_what_needs_more_than_weights_trains_a_dense_net_of_its_own(read, alone):
     study = read(dict(rounds=1, **alone))
     job, = study.jobs.values()
-    assert job.needs == () and job.trainings() == ((0, ''), (1, ''))
+    assert job.needs == () and keys(job) == [(0, ''), (1, '')]
     assert study.dense_of(job) == job.name
 
 
@@ -127,8 +141,9 @@ def test_an_early_bird_is_compared_with_the_dense_net_of_the_study(read):
 
 
 def test_what_a_job_needs_comes_before_it(read):
-    study = read(dict(scope='backbone', transfer=dict(source=dict(seed=1, rewind='25%'))), dict(rounds=1),
-                 dict(transfer=dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')))
+    ticket = dict(source=dict(seed=1, rewind='25%'))
+    ranked = dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')
+    study = read(dict(scope='backbone', transfer=ticket), dict(rounds=1), dict(transfer=ranked))
     names = list(study.jobs)
     needs = [(need, name) for name, job in study.jobs.items() for need in job.needs]
     assert len(needs) == 5 and all(names.index(need) < names.index(name) for need, name in needs)
@@ -139,7 +154,7 @@ def test_the_source_of_a_transfer_becomes_a_job(read):
     source, job = tickets(study)
     assert source.settings['seed'] == 1 and source.settings['scope'] == 'all'
     assert job.source == source.name and set(job.needs) == {job.dense, source.name}
-    assert job.transfer == dict(values='trained') and job.trainings() == ((1, ''), )
+    assert job.transfer == dict(values='trained') and keys(job) == [(1, '')]
     assert [p.job for p in study.points['one']] == [job.name]
 
 
@@ -148,7 +163,8 @@ def test_a_source_that_another_entry_asks_for_is_one_with_it(read):
 
 
 def test_a_dense_source_is_the_shared_dense_net(read):
-    study = read(dict(scope='backbone', transfer=dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')))
+    ranked = dict(source=dict(rounds=0), sparsity=0.5, scope='backbone')
+    study = read(dict(scope='backbone', transfer=ranked))
     net, = dense(study)
     job, = tickets(study)
     assert job.source == job.dense == net.name and job.needs == (net.name, )
@@ -156,7 +172,8 @@ def test_a_dense_source_is_the_shared_dense_net(read):
 
 def test_experiments_left_out_now_have_their_rewind_points_kept(read):
     later = dict(later=other(dict(rewind='50%'), dict(seed=1)))
-    part, whole = read(dict(rounds=1), only=('one', ), others=later), read(dict(rounds=1), others=later)
+    part = read(dict(rounds=1), only=('one', ), others=later)
+    whole = read(dict(rounds=1), others=later)
     assert list(part.experiments) == ['one'] and len(part.jobs) == 2
     assert dense(part)[0].capture == ('50%', ) and set(part.jobs) < set(whole.jobs)
 
@@ -166,8 +183,10 @@ def test_an_experiment_that_is_left_out_may_be_unreadable_here(read):
 
 
 def test_names_are_stable(read):
-    job = Job(config='configs/toy.py', settings=IMPConfig(rounds=2, scope='all', controls=['random']).as_dict())
-    assert job.name == 'toy_target_sparsity-0.8_rounds-2_scope-all_seed-0_7db016'  # finished jobs are found by it
+    settings = IMPConfig(rounds=2, scope='all', controls=['random']).as_dict()
+    job = StudyJob(config='configs/toy.py', settings=settings)
+    # Finished jobs are found by it.
+    assert job.name == 'toy_target_sparsity-0.8_rounds-2_scope-all_seed-0_7db016'
 
 
 def test_names_do_not_change_with_the_order_or_the_controls(read):
@@ -181,8 +200,10 @@ def test_names_are_unique_and_file_safe(read):
     study = read(dict(seed=[0, 1], rounds=[1, 2], rewind=['init', '25%', 'epoch_1']),
                  dict(early_bird=dict(fraction=0.5)), dict(transfer=dict(source=dict(seed=1))),
                  dict(cfg_options={f'key_{i}': 0 for i in range(50)}))
-    names = [*study.jobs, Job(config='x/y.py', cfg_options=odd, settings=IMPConfig().as_dict()).name]
-    assert len({job.key + str(job.capture) for job in study.jobs.values()}) == len(study.jobs) == 12 + 2 + 1 + 1 + 2
+    strange = StudyJob(config='x/y.py', cfg_options=odd, settings=IMPConfig().as_dict())
+    names = [*study.jobs, strange.name]
+    different = {job.key + str(job.capture) for job in study.jobs.values()}
+    assert len(different) == len(study.jobs) == 12 + 2 + 1 + 1 + 2
     assert all(re.fullmatch(r'[A-Za-z0-9][A-Za-z0-9._-]{0,119}', name) for name in names)
     assert len({name.lower() for name in names}) == len(names)
 
@@ -199,14 +220,19 @@ def test_labels_and_lines_may_name_settings(read):
     (dict(rouns=1), 'unknown settings .*rouns.*known are.*rounds'),
     (dict(rounds=-1), r'rounds'),
     (dict(scope='nek'), "scope='nek': allowed are"),
-    (dict(transfer=dict(source={}, vales='none')), r"transfer has unknown settings \['vales'\]; known are source, val"),
-    (dict(transfer=dict(source={}, values='some')), "transfer: values='some'; allowed are initial, trained, none"),
-    (dict(transfer=dict(source={}, sparsity=1.5)), r'transfer: sparsity=1.5 must be a number in \(0, 1\)'),
+    (dict(transfer=dict(source={}, vales='none')),
+     r"transfer has unknown settings \['vales'\]; known are source, val"),
+    (dict(transfer=dict(source={}, values='some')),
+     "transfer: values='some'; allowed are initial, trained, none"),
+    (dict(transfer=dict(source={}, sparsity=1.5)),
+     r'transfer: sparsity=1.5 must be a number in \(0, 1\)'),
     (dict(transfer=dict(source={}, sparsity=0.5, values='none')), 'goes without values'),
     (dict(transfer=dict(source={}, groups=('nek', ))), 'nek.*allowed are'),
     (dict(transfer=dict(values='none')), r'names no source=dict'),
     (dict(transfer=dict(source=dict(rounds=0))), 'the source has rounds=0.*sparsity'),
     (dict(transfer=dict(source=dict(rouns=0))), 'rouns'),
+    (dict(transfer=dict(source={}), controls=('reverse', )), 'leave .*the control "reverse" out'),
+    (dict(transfer=dict(source={}), early_bird={}), 'leave rewind, early_bird, .* out'),
     (dict(config='not/here.py'), "config 'not/here.py' does not exist"),
     (dict(label='{round}'), r"label='\{round\}'.*Known.*rounds"),
     (dict(line='{rounds'), r"line='\{rounds'"),
@@ -214,7 +240,8 @@ def test_labels_and_lines_may_name_settings(read):
     (dict(capture=('25%', )), r"\['capture'\] are set by the study"),
     (dict(ticket='x'), r"\['ticket'\] are set by the study"),
     (dict(control_rounds=(1, )), r"\['control_rounds'\] are set by the study"),
-    (dict(cfg_options={'imp.capture': ['25%']}), r"\['capture'\] are set by the study itself; .*toy\.py")], ids=str)
+    (dict(cfg_options={'imp.capture': ['25%']}),
+     r"\['capture'\] are set by the study itself; .*toy\.py")], ids=str)
 def test_an_entry_that_is_wrong_is_named_with_its_experiment(read, entry, text):
     with pytest.raises((ValueError, OSError), match=f"(?s)experiment 'one': .*{text}"):
         read(entry)
@@ -241,10 +268,10 @@ def test_refuses_a_study_without_config_or_experiments_and_unknown_names(read):
 
 
 def test_options_of_the_study_make_other_jobs_and_an_entrys_own_come_first(read):
-    plain, lower = read({}), read({}, options={'optim_wrapper.optimizer.lr': 0.2})
+    plain, lower = read({}), read({}, options={LR: 0.2})
     assert not set(plain.jobs) & set(lower.jobs)
-    own = read(dict(cfg_options={'optim_wrapper.optimizer.lr': 0.3}), options={'optim_wrapper.optimizer.lr': 0.2})
-    assert {job.cfg_options['optim_wrapper.optimizer.lr'] for job in own.jobs.values()} == {0.3}
+    own = read(dict(cfg_options={LR: 0.3}), options={LR: 0.2})
+    assert {job.cfg_options[LR] for job in own.jobs.values()} == {0.3}
 
 
 def test_more_rewinds_leave_the_names_of_transfers_as_they_are(read):
@@ -257,9 +284,13 @@ def test_more_rewinds_leave_the_names_of_transfers_as_they_are(read):
 def test_the_studies_of_the_repository_can_be_planned(monkeypatch):
     monkeypatch.chdir(ROOT)
     tiny = read_study(load_config('configs/studies/digit_scenes.py'))
-    assert {'direct_pruning', 'controls', 'rounds', 'late_resetting', 'allocation', 'layers', 'early_bird', 'modules',
-            'backbones', 'task_transfer', 'classification_transfer'} == set(tiny.experiments)
-    paper = read_study(load_config('configs/studies/paper.py'), only=('rounds', 'late_resetting', 'modules'))
+    assert set(tiny.experiments) == {
+        'direct_pruning', 'controls', 'rounds', 'late_resetting', 'allocation', 'layers',
+        'early_bird', 'modules', 'backbones', 'task_transfer', 'classification_transfer'}
+    recorded = {path.stem for path in Path('docs/experiments/records').glob('*.json')}
+    assert recorded and recorded <= set(tiny.jobs)  # their folders are found by these names
+    paper = read_study(
+        load_config('configs/studies/paper.py'), only=('rounds', 'late_resetting', 'modules'))
     assert len(paper.points['modules']) == 15 * 5  # every choice of four modules, five seeds
     assert {job.settings['rounds'] for job in tickets(paper)} == {1, 2, 3, 4, 5, 6}
     assert len(dense(paper)) == 5  # one for each seed

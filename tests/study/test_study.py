@@ -1,4 +1,4 @@
-"""Whole studies: toy jobs in processes of their own, killed and gone on with, and the pages they end in."""
+"""Whole studies: toy jobs in processes of their own, and the pages they end in."""
 import contextlib
 import csv
 import io
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import toys
 from conftest import ROOT, tool_env
+from stand_ins import write_study
 
-from mmlth.core.layout import Layout
 from mmlth.core.overlap import overlap
-from mmlth.core.ticket import load_ticket
-from mmlth.engine.settings import IMPConfig
+from mmlth.core.store import Store
+from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config
-from mmlth.study.jobs import Job
+from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
 from mmlth.transfer.tickets import target_settings, transfer_ticket
 
@@ -27,23 +27,18 @@ EXPERIMENTS = dict(
     early_bird=dict(title='Early', section='3', kind='curve', x='early_bird',
                     jobs=[dict(rounds=1, early_bird=dict(fraction=0.5)), dict(rounds=1)]),
     transfer=dict(title='Transfer', section='4', kind='bars',
-                  jobs=[dict(scope='backbone', label='given', transfer=dict(source=dict(rounds=1)))]),
+                  jobs=[dict(scope='backbone', label='given',
+                             transfer=dict(source=dict(rounds=1)))]),
     broken=dict(title='Broken', section='5', kind='curve',
                 jobs=[dict(rounds=1, cfg_options={'model.diverge': True})]))
 GOOD = [name for name in EXPERIMENTS if name != 'broken']
 
 
-def write_study(folder, experiments, **model):
-    config = toys.write_config(folder, model=dict(type='ToyNet', **model))
-    path = Path(folder) / 'study.py'
-    path.write_text(f'config = {str(config)!r}\nexperiments = {experiments!r}\n')
-    return path
-
-
 def run_study(*args):
     """Run the tool in this process, its jobs in theirs; returns (exit code, stdout, stderr)."""
     out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+    with (pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out),
+          contextlib.redirect_stderr(err)):
         patch.setattr('mmlth.study.scheduler.end_on_sigterm', lambda: None)  # of this process
         patch.setenv('PYTHONPATH', tool_env()['PYTHONPATH'])
         code = runpy.run_path(str(ROOT / 'tools' / 'run_study.py'))['main']([str(a) for a in args])
@@ -54,7 +49,7 @@ def run_study(*args):
 def finished(tmp_path_factory):
     """A study of which one experiment can't be trained, run once on two workers."""
     folder = tmp_path_factory.mktemp('study')
-    path = write_study(folder, EXPERIMENTS)
+    path = write_study(folder / 'study.py', toys.write_config(folder), EXPERIMENTS)
     found = run_study(path, '--workers', 2, '--work-dir', folder / 'work')
     return path, folder / 'work', found
 
@@ -76,7 +71,8 @@ def stamps(folder):
 
 
 def outcome(summary):
-    return [(r['round'], r['control'], r['digests'], r['metrics']) for r in [*summary['rounds'], *summary['controls']]]
+    records = [*summary['rounds'], *summary['controls']]
+    return [(r['round'], r['control'], r['digests'], r['metrics']) for r in records]
 
 
 def rows_of(work_dir, name):
@@ -85,8 +81,10 @@ def rows_of(work_dir, name):
 
 
 def test_every_job_is_as_if_it_were_run_alone(job_of, run_imp, toy_cfg, tmp_path):
-    for where, settings in ((('rounds', 0), dict(rounds=1, controls=['random'])), (('rounds', 1), dict(rounds=2)),
-                            (('early_bird', 0), dict(rounds=1, early_bird=dict(fraction=0.5)))):
+    for where, settings in (
+            (('rounds', 0), dict(rounds=1, controls=['random'])),
+            (('rounds', 1), dict(rounds=2)),
+            (('early_bird', 0), dict(rounds=1, early_bird=dict(fraction=0.5)))):
         alone = run_imp(toy_cfg, tmp_path / str(where), **settings)
         assert outcome(job_of(*where)[1]) == outcome(vars(alone))
 
@@ -94,7 +92,7 @@ def test_every_job_is_as_if_it_were_run_alone(job_of, run_imp, toy_cfg, tmp_path
 def test_a_transferred_ticket_is_trained_as_if_by_hand(job_of, run_imp, toy_cfg, tmp_path):
     run_imp(toy_cfg, tmp_path / 'source', rounds=1)
     ticket = tmp_path / 'given.safetensors'
-    transfer_ticket(Layout(tmp_path / 'source').ticket(1), toy_cfg, ticket,
+    transfer_ticket(Store(tmp_path / 'source').layout.ticket(1), toy_cfg, ticket,
                     settings=target_settings(toy_cfg, scope='backbone'))
     alone = run_imp(toy_cfg, tmp_path / 'job', scope='backbone', ticket=str(ticket))
     assert outcome(job_of('transfer', 0)[1]) == outcome(vars(alone))
@@ -102,12 +100,13 @@ def test_a_transferred_ticket_is_trained_as_if_by_hand(job_of, run_imp, toy_cfg,
 
 def test_the_dense_net_is_trained_once(finished, job_of):
     jobs = finished[1] / 'jobs'
-    found = {name: summary for name, summary in (job_of('rounds', 0), job_of('rounds', 1), job_of('transfer', 0))}
+    found = dict([job_of('rounds', 0), job_of('rounds', 1), job_of('transfer', 0)])
     dense, = {summary['rounds'][0]['trained_in'] for summary in found.values()}
     whole = json.loads((jobs / Path(dense).name / 'summary.json').read_text())
     assert [r['round'] for r in whole['rounds']] == [0]
     for name, summary in found.items():
-        assert summary['rounds'][0]['digests']['trained'] == whole['rounds'][0]['digests']['trained']
+        own, shared = summary['rounds'][0], whole['rounds'][0]
+        assert own['digests']['trained'] == shared['digests']['trained']
         assert not list((jobs / name / 'round_00').glob('*/*.log'))
 
 
@@ -142,7 +141,8 @@ def test_a_second_call_trains_nothing_and_writes_the_same_pages(finished):
 def test_report_only_trains_nothing_and_writes_where_it_is_told(finished, tmp_path):
     path, work_dir, _ = finished
     before = stamps(work_dir)
-    code, out, _ = run_study(path, '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path / 'pages')
+    code, out, _ = run_study(
+        path, '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path / 'pages')
     assert code == 0 and 'records of 5 jobs and pages of 4 experiments' in out
     assert stamps(work_dir) == before
     assert {p.name for p in (tmp_path / 'pages').glob('*.md')} == {f'{name}.md' for name in GOOD}
@@ -150,10 +150,13 @@ def test_report_only_trains_nothing_and_writes_where_it_is_told(finished, tmp_pa
 
 def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):
     path, work_dir, _ = finished
-    grown = {**EXPERIMENTS, 'late': dict(title='Late', section='6', kind='curve', jobs=[dict(rewind='25%', rounds=1)])}
+    late = dict(title='Late', section='6', kind='curve', jobs=[dict(rewind='25%', rounds=1)])
+    grown = {**EXPERIMENTS, 'late': late}
     (tmp_path / 'study.py').write_text(path.read_text().replace(repr(EXPERIMENTS), repr(grown)))
-    code, _, _ = run_study(tmp_path / 'study.py', '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path)
-    assert code == 0 and (tmp_path / 'rounds.csv').read_text() == (work_dir / 'report' / 'rounds.csv').read_text()
+    code, _, _ = run_study(
+        tmp_path / 'study.py', '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path)
+    before, now = (folder / 'rounds.csv' for folder in (work_dir / 'report', tmp_path))
+    assert code == 0 and now.read_text() == before.read_text()
 
 
 @pytest.mark.parametrize('done', [False, True])
@@ -182,12 +185,13 @@ def test_pages_figures_and_records_are_there(finished, job_of):
 def test_numbers_of_a_page_are_those_of_the_records(finished, job_of):
     dense, one, two = rows_of(finished[1], 'rounds')
     for row, index in ((one, 0), (two, 1)):
-        record, whole = job_of('rounds', index)[1]['rounds'][-1], job_of('rounds', index)[1]['rounds'][0]
+        whole, *_, record = job_of('rounds', index)[1]['rounds']
         assert float(row['toy/mAP']) == record['metrics']['toy/mAP']
         assert float(row['sparsity']) == record['sparsity'] == pytest.approx(0.75, abs=0.001)
         assert float(row['network_sparsity']) == record['network_sparsity']
-        assert float(row['toy/mAP_change']) == record['metrics']['toy/mAP'] - whole['metrics']['toy/mAP']
-        assert float(row['x']) == float(row['round']) == index + 1
+        value, of_dense = record['metrics']['toy/mAP'], whole['metrics']['toy/mAP']
+        assert float(row['toy/mAP_change']) == value - of_dense
+        assert row['x'] == row['round'] == str(index + 1)
     assert (dense['label'], dense['round'], dense['sparsity']) == ('dense', '0', '0.0')
     assert float(dense['toy/mAP']) == whole['metrics']['toy/mAP']
     page = (finished[1] / 'report' / 'rounds.md').read_text()
@@ -195,38 +199,22 @@ def test_numbers_of_a_page_are_those_of_the_records(finished, job_of):
 
 
 def test_controls_are_drawn_as_bars_and_nowhere_else(finished, job_of):
-    dense, ticket, control = rows_of(finished[1], 'controls')
+    _, ticket, control = rows_of(finished[1], 'controls')
     record, = job_of('controls', 0)[1]['controls']
     assert (ticket['label'], ticket['control']) == ('ticket', '')
     assert (control['label'], control['control']) == ('random', 'random')
     assert float(control['toy/mAP']) == record['metrics']['toy/mAP']
-    assert {row['control'] for name in ('rounds', 'early_bird') for row in rows_of(finished[1], name)} == {''}
+    others = [*rows_of(finished[1], 'rounds'), *rows_of(finished[1], 'early_bird')]
+    assert {row['control'] for row in others} == {''}
 
 
 def test_early_birds_tell_how_much_of_the_last_mask_they_have(finished, job_of):
     dense, early, whole = rows_of(finished[1], 'early_bird')
-    masks = [load_ticket(finished[1] / 'jobs' / job_of('early_bird', i)[0] / 'round_01' / 'ticket.safetensors').masks
-             for i in (0, 1)]
+    folder = StudyFolder(finished[1])
+    stores = [folder.store(job_of('early_bird', i)[0]) for i in (0, 1)]
+    masks = [store.ticket(Training(number=1)).masks for store in stores]
     assert float(early['iou']) == overlap(*masks)['iou'] < 1 and float(whole['iou']) == 1.0
     assert (float(early['x']), float(whole['x']), dense['iou']) == (50, 100, '')
-    baseline = job_of('rounds', 0)[1]['rounds'][0]['metrics']['toy/mAP']  # not the round that was cut short
+    # Not the round that was cut short:
+    baseline = job_of('rounds', 0)[1]['rounds'][0]['metrics']['toy/mAP']
     assert float(early['toy/mAP']) - float(early['toy/mAP_change']) == pytest.approx(baseline)
-
-
-def test_a_job_is_done_when_records_and_summary_of_all_trainings_are_there(run_imp, toy_cfg, tmp_path):
-    job, controlled = (Job(config='toy.py', settings=IMPConfig(rounds=1, controls=names).as_dict())
-                       for names in ((), ('random', )))
-    work_dir = tmp_path / 'job'
-    assert not job.is_done(work_dir)
-    run_imp(toy_cfg, work_dir, rounds=1)
-    assert job.is_done(work_dir) and not controlled.is_done(work_dir)
-    before = Layout(work_dir).summary.read_text()
-    run_imp(toy_cfg, work_dir, rounds=1, controls=['random'])
-    assert controlled.is_done(work_dir)
-    Layout(work_dir).summary.write_text(before)  # killed before the last summary
-    assert job.is_done(work_dir) and not controlled.is_done(work_dir)
-    Layout(work_dir).summary.unlink()
-    assert not job.is_done(work_dir)
-    run_imp(toy_cfg, work_dir, rounds=1, controls=['random'])
-    Layout(work_dir).record(1).unlink()
-    assert not job.is_done(work_dir)

@@ -1,0 +1,122 @@
+"""Run one job of a study in a process of its own: ``python -m mmlth.study.worker WORK_DIR JOB``."""
+import argparse
+import os
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from mmlth.analysis.report import write_report
+from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.launch import stop_launcher
+from mmlth.study.folder import StudyFolder
+from mmlth.study.study_job import StudyJob
+from mmlth.study.transfers import carry_ticket
+
+BUSY = os.EX_TEMPFAIL  # exit code: another process works on the job, so look again later
+
+
+def run(folder: StudyFolder, job: StudyJob, data_root: str | None, launcher: str) -> None:
+    """Carry the job's ticket over if it has a source, then train what isn't trained yet.
+
+    Args:
+        folder: Of the study.
+        job: One of it; what it needs is done.
+        data_root: See :meth:`mmlth.study.study_job.StudyJob.read_config`.
+        launcher: 'none' or 'pytorch'.
+
+    Raises:
+        BlockingIOError: Another process works on the job.
+        ValueError, OSError, RuntimeError: What goes wrong with it.
+    """
+    cfg = job.read_config(data_root)
+    given: dict[str, Any] = {}
+    if job.dense:
+        given['dense_from'] = str(folder.store(job.dense).work_dir)
+    if job.source:
+        given['ticket'] = str(_carried(job, cfg, folder))
+    store = folder.store(job.name)
+    IMPRunner(cfg, job.imp_settings(**given), store.work_dir, launcher=launcher).run()
+    barrier()
+    if is_main_process():
+        print(write_report(store.work_dir))
+
+
+def _carried(job: StudyJob, cfg: Config, folder: StudyFolder) -> Path:
+    """Return the ticket of the job once rank 0 has carried it; ranks haven't met yet."""
+    path = folder.ticket(job.name)
+    if int(os.environ.get('RANK', 0)) == 0:
+        with folder.store(job.name).locked():
+            carry_ticket(job, cfg, folder)
+    while not path.exists():
+        time.sleep(0.5)
+    return path
+
+
+def launch(args: argparse.Namespace) -> int:
+    """Run the job in several processes; return the exit code of the first that fails, or 0."""
+    own = ['-m', 'mmlth.study.worker', args.work_dir, args.job, '--study', str(args.study),
+           '--launcher', 'pytorch']
+    data = ['--data-root', args.data_root] if args.data_root else []
+    try:
+        torchrun.main(['--standalone', f'--nproc_per_node={args.processes}', *own, *data])
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        code = int(failure.exitcode)
+        print(f'error: rank {rank} ended with code {code}, see above', file=sys.stderr)
+        return code
+    return 0
+
+
+def _end_with(study: int) -> None:
+    """End this process when the study's is gone, so that none is left behind by ``kill -9``."""
+    while True:
+        try:
+            os.kill(study, 0)
+        except ProcessLookupError:
+            os._exit(1)
+        time.sleep(1)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dir', help='folder of the study')
+    parser.add_argument('job', help='name of the job, whose description the study has written')
+    parser.add_argument(
+        '--study', type=int, required=True, help='process of the study, with which this one ends')
+    parser.add_argument('--data-root', help='as that of run_study.py')
+    parser.add_argument('--processes', type=int, default=1, help='that train together, a GPU each')
+    parser.add_argument(
+        '--launcher', default='none', choices=['none', 'pytorch'], help='that started this process')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse_args(argv)
+    threading.Thread(target=_end_with, args=(args.study, ), daemon=True).start()
+    if args.processes > 1:
+        return launch(args)
+    folder = StudyFolder(args.work_dir)
+    try:
+        run(folder, folder.read_job(args.job), args.data_root, args.launcher)
+    except BlockingIOError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return BUSY
+    except (ValueError, OSError) as error:
+        traceback.print_exc()
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    finally:
+        stop_launcher()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

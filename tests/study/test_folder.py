@@ -1,0 +1,56 @@
+"""The files of a study."""
+import pytest
+
+from mmlth.engine.settings import IMPConfig
+from mmlth.study.folder import StudyFolder
+from mmlth.study.study_job import StudyJob
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return StudyFolder(tmp_path)
+
+
+def test_a_job_is_read_as_it_was_written(folder):
+    job = StudyJob(
+        config='configs/toy.py', cfg_options={'model.type': 'Net'}, capture=('25%', 4),
+        settings=IMPConfig(rounds=1, include=('conv', )).as_dict(), source='a_1', source_key='k',
+        transfer=dict(groups=['backbone']), dense='b_2')
+    folder.make()
+    folder.write_job(job)
+    found = folder.read_job(job.name)
+    assert found == job and found.name == job.name
+
+
+@pytest.mark.parametrize('text, found', [
+    ('first\nerror: boom\n\n', 'error: boom'),
+    ('\n \n', 'it printed nothing'),
+    ('', 'it printed nothing')])
+def test_the_last_line_of_a_log_is_the_last_that_says_something(folder, text, found):
+    folder.make()
+    folder.log('job').write_text(text)
+    assert folder.last_line('job') == found
+
+
+def test_a_job_is_done_when_records_and_summary_of_all_trainings_are_there(
+    run_imp, toy_cfg, folder,
+):
+    plain, controlled = (
+        StudyJob(config='toy.py', settings=IMPConfig(rounds=1, controls=names).as_dict())
+        for names in ((), ('random', )))
+    assert plain.name == controlled.name
+    store = folder.store(plain.name)
+    assert not folder.is_done(plain)
+    run_imp(toy_cfg, store.work_dir, rounds=1)
+    assert folder.is_done(plain) and not folder.is_done(controlled)
+    before = store.layout.summary.read_text()
+    run_imp(toy_cfg, store.work_dir, rounds=1, controls=['random'])
+    assert folder.is_done(controlled)
+    store.layout.summary.write_text(before)  # killed before the last summary
+    assert folder.is_done(plain) and not folder.is_done(controlled)
+    store.layout.summary.unlink()
+    assert not folder.is_done(plain)
+    run_imp(toy_cfg, store.work_dir, rounds=1, controls=['random'])
+    assert folder.is_done(plain)
+    store.layout.record(1).unlink()
+    assert not folder.is_done(plain)
