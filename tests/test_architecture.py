@@ -19,7 +19,8 @@ LAYERS = {
     'engine': ('mmlth.core', 'mmlth.version', 'mmengine', 'torch', 'numpy'),
     'analysis': ('mmlth.core', 'matplotlib'),
     'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.engine', 'mmengine', 'torch', 'safetensors'),
-    'study': ('mmlth.core', 'mmlth.engine', 'mmlth.analysis', 'mmlth.transfer', 'mmengine'),
+    'study': ('mmlth.core', 'mmlth.engine', 'mmlth.analysis', 'mmlth.transfer', 'mmengine',
+              'torch.distributed'),
     '__init__': ('mmlth.version', 'mmlth.versions', 'mmlth.engine'),
     # the keypoint task: nothing of pruning
     'datasets': ('mmdet', 'mmengine', 'mmcv', 'torch', 'numpy', 'cv2', 'pycocotools', 'sklearn',

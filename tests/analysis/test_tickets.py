@@ -17,7 +17,11 @@ MASKS = {
 
 def ticket(masks=MASKS, **provenance):
     return Ticket(
-        masks=masks, rewind_file='../rewind.safetensors', rewind_digest='ab', provenance=provenance
+        masks=masks,
+        rewind_file='../rewind.safetensors',
+        rewind_digest='ab',
+        groups={name: name.partition('.')[0] for name in masks},
+        provenance=provenance,
     )
 
 
