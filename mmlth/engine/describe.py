@@ -7,8 +7,7 @@ from mmlth.core.masks import count_kept, digest, kept
 from mmlth.core.records import RoundRecord
 from mmlth.core.store import Store
 from mmlth.core.ticket import masks_digest, weights_step
-from mmlth.core.training import Training
-from mmlth.engine.outcome import Outcome
+from mmlth.core.training import Outcome, Training
 from mmlth.engine.preflight import Preflight
 from mmlth.engine.settings import IMPConfig
 from mmlth.version import __version__
@@ -65,11 +64,10 @@ def describe_ticket(
 def _policies(store: Store, training: Training, settings: IMPConfig) -> dict[str, Any]:
     start = _real_start(training)
     rewind = {'reinit': 'reinit', 'given': 'of the ticket'}.get(start, settings.rewind)
-    continued = training.number > 0 and training.schedule == 'continue'
     return dict(
         rewind=rewind, rewind_step=weights_step(store.layout.rewind), optimizer=settings.optimizer,
         schedule=training.schedule, buffers=_BUFFERS.get(start, 'rewound'),
-        ema='rewound' if continued else 'rebuilt', seed=training.seed)
+        ema='rewound' if training.schedule == 'continue' else 'rebuilt', seed=training.seed)
 
 
 def _real_start(training: Training) -> str:

@@ -8,8 +8,8 @@ from mmengine.dist import get_world_size
 
 from mmlth.engine.settings import IMPConfig
 
-# What a Runner reads of a config that decides weights or metrics. Everything else is environment:
-# logs, visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
+# What a Runner reads of a config that decides weights or metrics. All else is environment: logs,
+# visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
 _DECIDING = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
              'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
              'custom_hooks', 'default_hooks', 'randomness', 'load_from', 'default_scope',
@@ -18,7 +18,8 @@ _DEFAULT_HOOKS_ASIDE = ('logger', 'timer', 'visualization', 'checkpoint')
 # How a loader works, not what it loads. The number of TRAINING workers decides random numbers.
 _LOADING = ('pin_memory', 'persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory_device',
             'multiprocessing_context')
-_PLACES = ('data_root', 'backend_args', 'file_client_args', 'outfile_prefix', 'format_only', 'collect_dir')
+_PLACES = ('data_root', 'backend_args', 'file_client_args', 'outfile_prefix', 'format_only',
+           'collect_dir')
 # Settings of the job that may be changed without training anything again.
 _FREE = ('controls', 'control_rounds', 'dense_from', 'keep', 'max_keep_ckpts')
 
@@ -56,14 +57,15 @@ def describe(found: Mapping[str, str]) -> str:
 
 
 def _is_environment(key: str) -> bool:
-    parts = key.split('.')
-    if parts[0] == 'default_hooks' and parts[1] in _DEFAULT_HOOKS_ASIDE:
+    first, *inner = key.split('.')
+    part = inner[0] if inner else ''  # a part may be None
+    if first == 'default_hooks' and part in _DEFAULT_HOOKS_ASIDE:
         return True
-    if parts[0].endswith('_dataloader') and parts[1] in _LOADING:
+    if first.endswith('_dataloader') and part in _LOADING:
         return True
-    if parts[:2] == ['val_dataloader', 'num_workers']:
+    if first == 'val_dataloader' and part == 'num_workers':
         return True
-    return any(part in _PLACES for part in parts)
+    return any(place in (first, *inner) for place in _PLACES)
 
 
 def _roots(value: Any) -> Iterator[str]:

@@ -47,8 +47,8 @@ def round_config(
     if training.schedule == 'last rate':
         cfg.param_scheduler = None  # TicketHook holds the last learning rate
     start = resume or (layout.state if training.schedule == 'continue' else None)
-    cfg.resume = start is not None and (training.number > 0 or resume is not None)
-    if cfg.resume:
+    cfg.resume = start is not None
+    if cfg.resume:  # else a load_from of the user's holds
         cfg.load_from = str(start)
     return cfg
 
@@ -68,7 +68,8 @@ def _captures(training: Training, layout: Layout) -> list[dict[str, Any]]:
     hooks += [dict(type='CaptureHook', path=str(layout.captured(m.name)), moment=m.text)
               for m in training.captures]
     if training.keeps_state:
-        hooks.append(dict(type='CaptureStateHook', path=str(layout.state), moment=training.moment.text))
+        moment = training.moment.text
+        hooks.append(dict(type='CaptureStateHook', path=str(layout.state), moment=moment))
     return hooks
 
 
@@ -104,12 +105,18 @@ def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> lis
 
 def _keep_checkpoints(cfg: Config, training: Training) -> None:
     """Keep the last checkpoint, and at least two while training: one may be half-written."""
-    cfg.setdefault('default_hooks', ConfigDict())
+    cfg.default_hooks = cfg.get('default_hooks') or ConfigDict()
     if cfg.default_hooks.get('checkpoint') is None:
         cfg.default_hooks.checkpoint = ConfigDict(type='CheckpointHook', interval=1)
     hook = cfg.default_hooks.checkpoint
     for name in ('out_dir', 'filename_tmpl'):  # a round is gone on with from its own folder
         hook.pop(name, None)
     hook.save_last = hook.save_optimizer = hook.save_param_scheduler = True
-    limit = hook.get('max_keep_ckpts', -1)
-    hook.max_keep_ckpts = max(2, limit) if limit > 0 else training.max_keep_ckpts
+    hook.max_keep_ckpts = checkpoint_limit(cfg, training)
+
+
+def checkpoint_limit(cfg: Config, training: Training) -> int:
+    """Return how many checkpoints a training keeps: the config's limit, at least 2, or its own."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    limit = int(hook.get('max_keep_ckpts', -1))
+    return max(2, limit) if limit > 0 else training.max_keep_ckpts

@@ -13,7 +13,10 @@ POLICIES = dict(
     reinit=('reinit', 'restart'))  # a control of the start weights
 # Control -> (masks, start); None is what the ticket has.
 CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
-    random=('random', None), shuffle=('shuffle', None), reinit=(None, 'reinit'), dense=('dense', None),
+    random=('random', None),
+    shuffle=('shuffle', None),
+    reinit=(None, 'reinit'),
+    dense=('dense', None),
     reverse=('reverse', None))
 
 

@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.moment import Timeline
-from mmlth.engine.outcome import Outcome
+from mmlth.core.training import Outcome
 from mmlth.engine.timeline import timeline_of
 
 _SECONDS = 'imp_seconds'  # in the message hub, hence in checkpoints: survives a resume
