@@ -10,10 +10,10 @@ from mmlth.engine.settings import IMPConfig
 
 # What a Runner reads of a config that decides weights or metrics. All else is environment: logs,
 # visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
-_DECIDING = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
-             'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
-             'custom_hooks', 'default_hooks', 'randomness', 'load_from', 'default_scope',
-             'custom_imports', 'runner_type')
+_DECIDING = (
+    'model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
+    'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'custom_hooks',
+    'default_hooks', 'randomness', 'load_from', 'default_scope', 'custom_imports', 'runner_type')
 _DEFAULT_HOOKS_ASIDE = ('logger', 'timer', 'visualization', 'checkpoint')
 # How a loader works, not what it loads. The number of TRAINING workers decides random numbers.
 _LOADING = ('pin_memory', 'persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory_device',
@@ -35,10 +35,11 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
 
 def config_identity(cfg: Config) -> dict[str, Any]:
     """Return what of the config and of the number of processes decides the numbers."""
-    content = {key: value for key, value in cfg.to_dict().items() if key in _DECIDING}
-    roots = sorted(set(_roots(cfg.to_dict())), key=len, reverse=True)
+    whole = cfg.to_dict()
+    roots = sorted(set(_roots(whole)), key=len, reverse=True)
+    deciding = {key: value for key, value in whole.items() if key in _DECIDING}
     values: dict[str, Any] = {'world_size': get_world_size()}
-    for key, value in _flatten(content):
+    for key, value in _flatten(deciding):
         if not _is_environment(key):
             values[key] = _without_root(value, roots)
     return values
@@ -46,14 +47,19 @@ def config_identity(cfg: Config) -> dict[str, Any]:
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """Return key -> 'A there, B now' for all that differs, in order of the keys."""
-    keys = [key for key in sorted({*there, *now}) if there.get(key) != now.get(key)]
-    return {key: f'{there.get(key)!r} there, {now.get(key)!r} now' for key in keys}
+    found = {}
+    for key in sorted({*there, *now}):
+        before, after = there.get(key), now.get(key)
+        if before != after:
+            found[key] = f'{before!r} there, {after!r} now'
+    return found
 
 
 def describe(found: Mapping[str, str]) -> str:
     """Name differences in one line, the first eight of them."""
-    shown = '; '.join(f'{key}: {text}' for key, text in list(found.items())[:8])
-    return shown + (f' and {len(found) - 8} more' if len(found) > 8 else '')
+    lines = [f'{key}: {text}' for key, text in found.items()]
+    shown, more = '; '.join(lines[:8]), len(lines) - 8
+    return f'{shown} and {more} more' if more > 0 else shown
 
 
 def _is_environment(key: str) -> bool:
@@ -96,6 +102,7 @@ def _flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)):
         for i, inner in enumerate(value):
             yield from _flatten(inner, f'{prefix}.{i}')
+    elif value is None or isinstance(value, (str, int, float)):
+        yield prefix, value
     else:
-        plain = isinstance(value, (str, int, float, bool, type(None)))
-        yield prefix, value if plain else repr(value)
+        yield prefix, repr(value)

@@ -48,9 +48,12 @@ class Job:
         """Return what ``imp.json`` says of this job."""
         dense = self.trainings[0]
         return dict(
-            config=str(self.cfg.filename), settings=self.settings.as_dict(),
-            identity=identity(self.cfg, self.settings), moment=dense.moment.name,
-            captured=[moment.name for moment in dense.captures])
+            config=str(self.cfg.filename),
+            settings=self.settings.as_dict(),
+            identity=identity(self.cfg, self.settings),
+            moment=dense.moment.name,
+            captured=[moment.name for moment in dense.captures],
+        )
 
     def make_plan(self, dry_run: bool) -> Preflight:
         """Plan every round and rehearse the first pruned one.
@@ -85,9 +88,9 @@ class Job:
             start = STARTS[training.start](self.store, training, self.cfg)
             self._save_ticket(training, masks, start)
         ticket = self.store.ticket(training)
-        watched = training.parent
-        if not training.label and watched is not None and watched.early_bird is not None:
-            write_final(self.store.layout.early_bird(watched.number), ticket.masks)
+        before = training.source
+        if not training.label and before.early_bird is not None:
+            write_final(self.store.layout.early_bird(before.number), ticket.masks)
         return digest(ticket.masks)
 
     def start_of(self, training: Training) -> tuple[Path | None, int, Path | None]:
@@ -124,13 +127,13 @@ class Job:
         self.store.finish(training, record)
 
     def _save_ticket(self, training: Training, masks: Masks, start: Weights) -> None:
-        sparsity = 1 - kept(masks) / self.plan.scope_size
+        sparsity = self.plan.sparsity(kept(masks))
         shared = {name: owner for name, owner in self.plan.shared.items() if owner in masks}
         groups = {name: self.plan.groups[name] for name in masks}
-        provenance = describe_ticket(self.store, training, sparsity, self.plan, self.settings,
-                                     str(self.cfg.filename))
-        self.store.save_ticket(training, masks, start, shared=shared, groups=groups,
-                               provenance=provenance)
+        provenance = describe_ticket(
+            self.store, training, sparsity, self.plan, self.settings, str(self.cfg.filename))
+        self.store.save_ticket(
+            training, masks, start, shared=shared, groups=groups, provenance=provenance)
 
     def _final_state(self, training: Training, outcome: Outcome) -> Weights:
         path = self.store.checkpoint(training)

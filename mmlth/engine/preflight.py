@@ -68,19 +68,31 @@ class Preflight:
 
     def rounds(self) -> list[dict[str, Any]]:
         """Return round, kept weights, sparsity and network sparsity of every planned round."""
-        counts = [round(density * self.scope_size) for density in self.densities]
-        return [dict(round=number, kept=kept, sparsity=self.sparsity(kept),
-                     network_sparsity=self.network_sparsity(kept))
-                for number, kept in enumerate(counts)]
+        found = []
+        for number, density in enumerate(self.densities):
+            kept = round(density * self.scope_size)
+            sparsity, network = self.sparsity(kept), self.network_sparsity(kept)
+            found.append(
+                dict(round=number, kept=kept, sparsity=sparsity, network_sparsity=network))
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as ``preflight.json`` holds it."""
-        names = set(self.names)
-        tensors = [dict(asdict(w), size=w.size, pruned=w.name in names,
-                        median_magnitude=self.magnitudes.get(w.name),
-                        kept_if_ranked_now=self.previews.get(w.name)) for w in self.weights]
-        return dict(version=1, parameters=self.parameters, scope_size=self.scope_size,
-                    tensors=tensors, rounds=self.rounds(), note=self.note)
+        tensors = [dict(
+            asdict(weight),
+            size=weight.size,
+            pruned=weight.name in self.names,
+            median_magnitude=self.magnitudes.get(weight.name),
+            kept_if_ranked_now=self.previews.get(weight.name),
+        ) for weight in self.weights]
+        return dict(
+            version=1,
+            parameters=self.parameters,
+            scope_size=self.scope_size,
+            tensors=tensors,
+            rounds=self.rounds(),
+            note=self.note,
+        )
 
     def format(self) -> str:
         """Draw the tables: every tensor, then every planned round."""
@@ -105,8 +117,14 @@ def plan(net: Net, settings: IMPConfig) -> Preflight:
     """
     names = net.choose(settings)
     found = Preflight(
-        weights=net.weights, names=names, parameters=net.parameters, densities=settings.densities(),
-        shared=net.shared, groups=net.groups, note='; '.join(_notes(net, settings, names)))
+        weights=net.weights,
+        names=names,
+        parameters=net.parameters,
+        densities=settings.densities(),
+        shared=net.shared,
+        groups=net.groups,
+        note='; '.join(_notes(net, settings, names)),
+    )
     check_pattern(settings.allocation, found.densities, found.shapes, settings.min_kept)
     if settings.ticket:
         check_ticket(settings, found.shapes)
@@ -127,9 +145,10 @@ def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> 
         ValueError: Other tensors, shapes or sparsity than the job plans; names them.
     """
     masks = load_ticket(str(settings.ticket)).masks
-    missing = [name for name in shapes if name not in masks]
-    surplus = [name for name in masks if name not in shapes]
-    wrong = [name for name in shapes if name in masks and tuple(masks[name].shape) != shapes[name]]
+    found = {name: tuple(mask.shape) for name, mask in masks.items()}
+    missing = [name for name in shapes if name not in found]
+    surplus = [name for name in found if name not in shapes]
+    wrong = [name for name in shapes if found.get(name, shapes[name]) != shapes[name]]
     if missing or surplus or wrong:
         raise ValueError(
             f'ticket={settings.ticket!r} does not fit the scope of the config: missing '
@@ -137,9 +156,9 @@ def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> 
             f'shape {wrong[:3]} ({len(wrong)}). Carry it over with tools/transfer_ticket.py, with '
             'the same scope')
     planned = settings.densities()[-1]
-    found = density_of(masks)
-    if abs(planned - found) > 0.5 / size(masks):
-        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - found:.4f}, but '
+    kept = density_of(masks)
+    if abs(planned - kept) > 0.5 / size(masks):
+        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - kept:.4f}, but '
                          f'schedule={settings.schedule!r}; leave schedule out')
     return masks
 

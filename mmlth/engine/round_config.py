@@ -7,7 +7,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmlth.core.layout import Layout
+from mmlth.core.moment import Moment
 from mmlth.core.training import Training
+
+Hook = dict[str, Any]
 
 
 def round_config(
@@ -38,9 +41,13 @@ def round_config(
         cfg.visualizer.name = name
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
-    own = [*_captures(training, layout), *_ticket(training, layout, learning_rates),
-           *_step_seeds(training), *_early_bird(training, layout, names)]
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *own]
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        *_captures(training, layout),
+        *_ticket(training, layout, learning_rates),
+        *_step_seeds(training),
+        *_early_bird(training, layout, names),
+    ]
     _keep_checkpoints(cfg, training)
     if training.exact_resume:
         cfg.train_dataloader.persistent_workers = False
@@ -54,53 +61,64 @@ def round_config(
 
 
 def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
-    names = (imports or {}).get('imports') or []
+    given = imports or {}
+    names = given.get('imports') or []
     names = [names] if isinstance(names, str) else list(names)
-    mmlth = [] if 'mmlth' in names else ['mmlth']
-    return {**(imports or {}), 'imports': [*names, *mmlth]}
+    if 'mmlth' not in names:
+        names.append('mmlth')
+    return {**given, 'imports': names}
 
 
-def _captures(training: Training, layout: Layout) -> list[dict[str, Any]]:
+def _captures(training: Training, layout: Layout) -> list[Hook]:
     """Keep w_k, and what else is asked for, in the dense round."""
     if training.number:
         return []
-    hooks = [dict(type='CaptureHook', path=str(layout.rewind), moment=training.moment.text)]
-    hooks += [dict(type='CaptureHook', path=str(layout.captured(m.name)), moment=m.text)
-              for m in training.captures]
+    hooks = [_capture(layout.rewind, training.moment)]
+    hooks += [_capture(layout.captured(moment.name), moment) for moment in training.captures]
     if training.keeps_state:
-        moment = training.moment.text
-        hooks.append(dict(type='CaptureStateHook', path=str(layout.state), moment=moment))
+        hooks.append(dict(_capture(layout.state, training.moment), type='CaptureStateHook'))
     return hooks
 
 
-def _ticket(training: Training, layout: Layout, rates: Path | None) -> list[dict[str, Any]]:
+def _capture(path: Path, moment: Moment) -> Hook:
+    return dict(type='CaptureHook', path=str(path), moment=moment.text)
+
+
+def _ticket(training: Training, layout: Layout, rates: Path | None) -> list[Hook]:
     if not training.number:
         return []
-    policy: dict[str, Any] = {}
+    hook: Hook = dict(type='TicketHook', ticket=str(layout.ticket(*training.key)))
     if training.needs_state:
-        policy.update(state=str(layout.state), optimizer=training.optimizer,
-                      continues=training.schedule == 'continue')
+        hook['state'] = str(layout.state)
+        hook['optimizer'] = training.optimizer
+        hook['continues'] = training.schedule == 'continue'
     if rates is not None:
-        policy.update(learning_rates=str(rates))
-    return [dict(type='TicketHook', ticket=str(layout.ticket(*training.key)), **policy)]
+        hook['learning_rates'] = str(rates)
+    return [hook]
 
 
-def _step_seeds(training: Training) -> list[dict[str, Any]]:
+def _step_seeds(training: Training) -> list[Hook]:
     return [dict(type='StepSeedHook')] if training.exact_resume else []
 
 
-def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> list[dict[str, Any]]:
+def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> list[Hook]:
     """Watch the mask of the next round, if there is one."""
-    if training.early_bird is None or training.next_density is None:
+    if training.early_bird is None:
         return []
-    dense = not training.number
-    masks = dict(names=list(names)) if dense else dict(ticket=str(layout.ticket(*training.key)))
-    return [dict(
-        type='EarlyBirdHook', folder=str(layout.early_bird(training.number)),
-        density=training.next_density, rewind=str(layout.rewind),
-        begin=training.moment.text if dense else 'init', criterion=training.criterion,
-        allocation=training.allocation, min_kept=training.min_kept, seed=training.seed,
-        **masks, **training.early_bird)]
+    hook: Hook = dict(
+        type='EarlyBirdHook',
+        folder=str(layout.early_bird(training.number)),
+        density=training.next_density,
+        rewind=str(layout.rewind),
+        criterion=training.criterion,
+        allocation=training.allocation,
+        min_kept=training.min_kept,
+        seed=training.seed,
+        **training.early_bird,
+    )
+    if training.number:
+        return [dict(hook, begin='init', ticket=str(layout.ticket(*training.key)))]
+    return [dict(hook, begin=training.moment.text, names=list(names))]
 
 
 def _keep_checkpoints(cfg: Config, training: Training) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from mmlth.core.checkpoints import iterations_of
 from mmlth.core.store import Store
 from mmlth.core.training import Outcome, Training
 from mmlth.engine.identity import describe, differences
@@ -51,9 +52,15 @@ def adopt(store: Store, dense: Training, identity: Mapping[str, Any]) -> Outcome
     store.adopt(other, dense, dense.moment.name)
     print_log(f'round 0 is taken over from {other.work_dir}')
     record = other.record(dense)
-    own = Path(os.path.relpath(other.work_dir, store.work_dir)).as_posix()
-    return Outcome(metrics=record.metrics, seconds=record.seconds, steps=record.steps,
-                   iterations=record.steps, saved_steps=record.saved_steps, trained_in=own)
+    path = os.path.relpath(other.work_dir, store.work_dir)
+    return Outcome(
+        metrics=record.metrics,
+        seconds=record.seconds,
+        steps=record.steps,
+        iterations=iterations_of(store.checkpoint(dense)),
+        saved_steps=record.saved_steps,
+        trained_in=Path(path).as_posix(),
+    )
 
 
 def _dense_part(identity: Mapping[str, Any]) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_what_was_accepted_before_anything_was_trained_holds(toy_cfg, tmp_path):
     assert claim(3, accept=('imp.rewind', )) == 'step_3'
 
 
-def test_what_another_process_did_just_before_the_lock_is_not_deleted(toy_cfg, tmp_path, monkeypatch):
+def test_what_another_process_did_before_the_lock_is_kept(toy_cfg, tmp_path, monkeypatch):
     runner = IMPRunner(toy_cfg, IMPConfig(**SETTINGS), tmp_path / 'job')
     runner.preflight()
 

@@ -64,9 +64,17 @@ class EarlyBirdHook(Hook):
         self.settings = EarlyBird(
             interval=interval, tolerance=tolerance, patience=patience, fraction=fraction)
         self.watch = MaskWatch(
-            folder=Path(folder), density=density, names=None if names is None else tuple(names),
-            ticket=ticket, rewind=rewind, criterion=criterion, allocation=allocation,
-            min_kept=min_kept, seed=seed, patience=patience)
+            folder=Path(folder),
+            density=density,
+            names=None if names is None else tuple(names),
+            ticket=ticket,
+            rewind=rewind,
+            criterion=criterion,
+            allocation=allocation,
+            min_kept=min_kept,
+            seed=seed,
+            patience=patience,
+        )
         self.moment = Moment.parse(begin)
         self.begin = 0
         self.max_steps = 0
@@ -123,7 +131,10 @@ class EarlyBirdHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         checkpoint[_KEY] = dict(
-            density=self.watch.density, stopped_at=self.stopped_at, past=self.watch.history())
+            density=self.watch.density,
+            stopped_at=self.stopped_at,
+            past=self.watch.history(),
+        )
 
     def after_train(self, runner: Runner) -> None:
         """Say what watching cost; save and evaluate an early end, which MMEngine does not."""
@@ -175,8 +186,12 @@ class EarlyBirdHook(Hook):
         if rows:
             newest = rows[-1]
             largest = max(row['distance'] for row in rows)
-            scalars = dict(mask_iou=newest['iou'], mask_iou_by_chance=newest['chance_iou'],
-                           mask_hamming=newest['hamming'], mask_distance=largest)
+            scalars = dict(
+                mask_iou=newest['iou'],
+                mask_iou_by_chance=newest['chance_iou'],
+                mask_hamming=newest['hamming'],
+                mask_distance=largest,
+            )
             for name, value in scalars.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
             runner.logger.info(
