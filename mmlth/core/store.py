@@ -177,6 +177,10 @@ class Store(WorkDir):
         records.save(summary, self.layout.summary)
         return summary
 
+    def has_summary(self) -> bool:
+        """Tell whether ``summary.json`` is written."""
+        return self.layout.summary.exists()
+
     def summary(self) -> Summary:
         """Read ``summary.json``.
 
@@ -184,7 +188,7 @@ class Store(WorkDir):
             FileNotFoundError: No training has been finished here.
         """
         path = self.layout.summary
-        if not path.exists():
+        if not self.has_summary():
             raise FileNotFoundError(f'{path} does not exist: run tools/imp_train.py first')
         return records.load_summary(path)
 

@@ -14,8 +14,7 @@ from mmlth.engine.round_config import checkpoint_limit
 
 _PARTS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'val_dataloader', 'val_cfg',
           'val_evaluator')
-_OWN_HOOKS = ('TicketHook', 'CaptureHook', 'CaptureStateHook', 'EarlyBirdHook', 'ProgressHook',
-              'StepSeedHook')
+_OWN_HOOKS = ('TicketHook', 'CaptureHook', 'CaptureStateHook')
 _STARTS_OF_THEIR_OWN = ('trained', 'reinit', 'given')  # which need a file of weights each
 
 
