@@ -29,7 +29,7 @@ KEEP = ('weights', 'all')  # what a finished training leaves of its checkpoints
 
 
 class Store(WorkDir):
-    """Read and write everything that a job leaves in its work directory."""
+    """Read and write what the trainings of a job leave in its work directory."""
 
     # Tickets
 

@@ -75,9 +75,9 @@ def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
         raise found[0] from noted.error
 
 
-def wait_until(holds: Callable[[], bool], seconds: float | None = None) -> bool:
-    """Wait until a condition holds; return whether it did in time (None: VISIBLE_WITHIN)."""
-    end = time.monotonic() + (VISIBLE_WITHIN if seconds is None else seconds)
+def wait_until(holds: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; return whether it did within VISIBLE_WITHIN."""
+    end = time.monotonic() + VISIBLE_WITHIN
     while not holds():
         if time.monotonic() > end:
             return False

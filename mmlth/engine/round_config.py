@@ -32,13 +32,7 @@ def round_config(
     """
     cfg = copy.deepcopy(cfg)
     cfg.pop('imp', None)
-    folder = layout.round_dir(*training.key)
-    stem = Path(cfg.filename).stem if cfg.filename else 'imp'
-    name = f'{stem}_{folder.name}'
-    cfg.work_dir = str(folder)
-    cfg.experiment_name = name
-    if cfg.get('visualizer'):  # one name would give every round the first one's visualizer
-        cfg.visualizer.name = name
+    _call_it_by(cfg, layout.round_dir(*training.key))
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
     cfg.custom_hooks = [
@@ -58,6 +52,15 @@ def round_config(
     if cfg.resume:  # else a load_from of the user's holds
         cfg.load_from = str(start)
     return cfg
+
+
+def _call_it_by(cfg: Config, folder: Path) -> None:
+    """Work in a folder under its name: with one for all, all would share one visualizer."""
+    stem = Path(cfg.filename).stem if cfg.filename else 'imp'
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = f'{stem}_{folder.name}'
+    if cfg.get('visualizer'):
+        cfg.visualizer.name = cfg.experiment_name
 
 
 def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
