@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """What an exact resume costs: loader processes that start anew each epoch beside kept ones.
 
-Loads epochs of DigitScenes (made in a temporary folder) through the train loader of a config, without
-a training step, with processes kept and anew by turns. Prints seconds an epoch and what starting anew
-adds, also as a share of an epoch whose steps take --step-seconds each.
+Loads epochs of DigitScenes (made in a temporary folder) through the train loader of a config,
+without a training step, with processes kept and anew by turns. Prints seconds an epoch and what
+starting anew adds, also as a share of an epoch whose steps take --step-seconds each.
 """
 import argparse
 import copy
@@ -32,7 +32,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--batches', type=int, nargs='+', default=[5, 25, 100], help='of an epoch')
     parser.add_argument('--workers', type=int, default=2, help='loader processes')
     parser.add_argument('--epochs', type=int, default=7, help='of each kind, the first left out')
-    parser.add_argument('--step-seconds', type=float, default=0.1, help='what a training step takes')
+    parser.add_argument('--step-seconds', type=float, default=0.1,
+                        help='what a training step takes')
     return parser.parse_args(argv)
 
 
@@ -45,8 +46,7 @@ def loader_of(root: Path, batches: int, workers: int, *, kept: bool) -> Any:
     images = 4 * batches
     wanted.dataset = dict(type='RepeatDataset', times=-(-images // 64), dataset=wanted.dataset)
     wanted.sampler = dict(type='DefaultSampler', shuffle=True)
-    loader = Runner.build_dataloader(wanted, seed=0)
-    return loader
+    return Runner.build_dataloader(wanted, seed=0)
 
 
 def epoch_seconds(loader: Any, batches: int) -> float:
@@ -67,7 +67,8 @@ def measure(root: Path, batches: int, args: argparse.Namespace) -> list[str]:
     kept_ones, new_ones = (statistics.median(seconds[kept][1:]) for kept in (True, False))
     added = new_ones - kept_ones
     whole = max(kept_ones, batches * args.step_seconds)
-    return [str(batches), f'{kept_ones:.3f}', f'{new_ones:.3f}', f'{added:+.3f}', f'{added / whole:.1%}']
+    share = added / whole
+    return [str(batches), f'{kept_ones:.3f}', f'{new_ones:.3f}', f'{added:+.3f}', f'{share:.1%}']
 
 
 def main(argv: list[str] | None = None) -> int:

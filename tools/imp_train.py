@@ -21,7 +21,7 @@ from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.launch import stop_launcher
 from mmlth.engine.settings import IMPConfig
 
-EXAMPLES = '''examples:
+EXAMPLES = """examples:
   imp_train.py my_config.py --target-sparsity 0.8 --rounds 4
   imp_train.py mmdet::retinanet/retinanet_r18_fpn_1x_coco.py --dry-run
   imp_train.py my_config.py --schedule 0.5 0.8 0.9 --rewind 1000
@@ -29,7 +29,7 @@ EXAMPLES = '''examples:
 
 early_bird is a dict, so it has no flag: give it in the config,
   imp = dict(early_bird=dict(interval=, tolerance=, patience=, fraction=))
-'''
+"""
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -41,17 +41,21 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--work-dir', help='where everything is written (default: work_dirs/NAME_OF_CONFIG_imp)')
     parser.add_argument(
-        '--data-root', metavar='DIR', help="where the data lies, in place of the config's data_root, "
-        'in every data set and evaluator')
+        '--data-root', metavar='DIR',
+        help="where the data lies, in place of the config's data_root, in every data set and "
+        'evaluator')
     parser.add_argument(
-        '--dry-run', action='store_true', help='print the table of tensors and planned rounds, '
-        'write preflight.json, and stop; needs no data')
+        '--dry-run', action='store_true',
+        help='print the table of tensors and planned rounds, write preflight.json, and stop; '
+        'needs no data')
     parser.add_argument(
-        '--overwrite', action='store_true', help='delete another IMP job that lies in the work dir')
+        '--overwrite', action='store_true',
+        help='delete another IMP job that lies in the work dir')
     parser.add_argument(
-        '--accept-change', nargs='+', default=[], metavar='KEY', help='go on with the job that lies '
-        'in the work dir although these settings differ from those it was begun with: trainings to '
-        'come use the new values, and imp.json remembers the change')
+        '--accept-change', nargs='+', default=[], metavar='KEY',
+        help='go on with the job that lies in the work dir although these settings differ from '
+        'those it was begun with: trainings to come use the new values, and imp.json remembers '
+        'the change')
     add_flags(parser.add_argument_group('settings (each overrides the imp block of the config)'))
     group = parser.add_argument_group("as in MMDet's tools/train.py")
     group.add_argument(
@@ -78,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
     if args.amp:
         use_amp(cfg)
     if args.auto_scale_lr:
-        cfg.auto_scale_lr = {**cfg.get('auto_scale_lr', {}), 'enable': True}
+        cfg.auto_scale_lr = {**(cfg.get('auto_scale_lr') or {}), 'enable': True}
     work_dir = args.work_dir or cfg.get('work_dir') or f'work_dirs/{Path(cfg.filename).stem}_imp'
     runner = IMPRunner(cfg, settings, work_dir, launcher=args.launcher, accept=args.accept_change)
     if args.dry_run:

@@ -37,7 +37,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_UMASK)  # safetensors writes files for the owner alone
+        if temporary.stat().st_nlink == 1:  # a link has the rights of what it links to
+            temporary.chmod(0o666 & ~_UMASK)  # safetensors writes files for the owner alone
         _sync(temporary)
         os.replace(temporary, path)
         _sync(path.parent)
@@ -46,6 +47,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                       f'{free_bytes(path.parent) / 2**20:.0f} MiB are free there') from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """Put a file in a second place in one step: a hard link, or a copy on another disk.
+
+    Replacing one of the two later leaves the other as it is.
+    """
+    with atomic_path(target) as temporary:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:  # another disk, or one without links
+            shutil.copyfile(source, temporary)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -71,7 +85,7 @@ def locked_folder(path: str | Path) -> Iterator[None]:
     Raises:
         BlockingIOError: The folder is in use; names host and process.
     """
-    path = Path(path).absolute()
+    path = Path(path).resolve()
     if path in _held:  # the system's locks are between processes only
         raise BlockingIOError(errno.EAGAIN, f'this process is working on {path.parent} already')
     with open(path, 'a+', encoding='utf-8') as handle:

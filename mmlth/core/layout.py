@@ -39,7 +39,11 @@ class Layout:
         return self.work_dir / 'rewind.safetensors'
 
     def captured(self, name: str) -> Path:
-        """Weights that the dense round keeps for jobs that share it (:attr:`mmlth.core.moment.Moment.name`)."""
+        """Weights of a moment that the dense round keeps for jobs that share it.
+
+        Args:
+            name: :attr:`mmlth.core.moment.Moment.name`.
+        """
         return self.work_dir / 'captured' / f'{name}.safetensors'
 
     @property

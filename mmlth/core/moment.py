@@ -43,8 +43,8 @@ class Timeline:
         >>> Timeline(iterations=10, epoch=5, accumulation=4).iteration_of(3)
         10
         """
-        within = step <= self.steps
-        return min(step * self.accumulation, self.iterations) if within else step * self.accumulation
+        iteration = step * self.accumulation
+        return min(iteration, self.iterations) if step <= self.steps else iteration
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,9 @@ class Moment:
         share = _SHARE.fullmatch(text) if isinstance(text, str) else None
         if share and 0 < float(share[1]) <= 100:
             return cls('share', float(share[1]) / 100)
-        raise ValueError(f'{text!r} is no point of a training: allowed are init, a number of steps, '
-                         'at least 0, epoch_K, or P% of the training, above 0 and at most 100')
+        raise ValueError(f'{text!r} is no point of a training: allowed are init, a number of '
+                         'steps, at least 0, epoch_K, or P% of the training, above 0 and at most '
+                         '100')
 
     @classmethod
     def is_one(cls, text: str | int) -> bool:

@@ -7,7 +7,8 @@ from typing import Any
 from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
-_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in'}  # younger than the first files
+# Younger than the first files.
+_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,14 +28,15 @@ class RoundRecord:
         ticket: Ticket file with the masks that were trained, relative to the work directory.
         checkpoint: Trained checkpoint, relative to the work directory.
         layer_density: Kept share of every tensor of the scope.
-        policies: What happened to weights, optimizer state, schedule, buffers and EMA at the rewind.
-        digests: SHA-256 of the masks, of w_k (``rewind``), of the weights that the round started from
-            (``start``, from round 1) and of those it ended with (``trained``).
-        control: What was trained in place of the round's ticket (:data:`mmlth.core.controls.CONTROLS`), or ''.
+        policies: What the rewind did to weights, optimizer state, schedule, buffers and EMA.
+        digests: SHA-256 of the masks, of w_k (``rewind``), of the weights that the round started
+            from (``start``, from round 1) and of those it ended with (``trained``).
+        control: What was trained in place of the round's ticket, one of
+            :data:`mmlth.core.controls.CONTROLS`, or ''.
+        parent: Digest of the masks of the ticket before or, of a control, of its ticket; or ''.
         saved_steps: Optimizer steps that an early end (early-bird mask) saved.
-        trained_in: Work directory of the job that trained this round, relative to this one's, where a dense
-            round was taken over, or ''.
-        parent: Digest of the masks of the ticket that a control belongs to, else of the ticket before, or ''.
+        trained_in: Work directory of the job that a dense round was taken over from, relative to
+            this one's, or ''.
     """
 
     round: int
@@ -108,5 +110,6 @@ def _load(kind: type, path: str | Path) -> Any:
     names = {f.name for f in dataclasses.fields(kind)}
     missing, unknown = names - set(values) - _OPTIONAL, set(values) - names
     if missing or unknown:
-        raise ValueError(f'{path}: missing fields {sorted(missing)}, unknown fields {sorted(unknown)}')
+        raise ValueError(f'{path}: missing fields {sorted(missing)}, '
+                         f'unknown fields {sorted(unknown)}')
     return kind(**values)

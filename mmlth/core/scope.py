@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mmlth.core.group_names import group_of  # noqa: F401 (others import it from here)
 from mmlth.core.module_tree import own_weights
 from mmlth.core.roles import GROUPS, groups_of
 from mmlth.core.storage import aliases_of, shared_names
+from mmlth.core.tables import format_table
 
 # The paper's released code prunes all weights but those of predictors and shortcut convs
 # (Girish et al., CVPR 2021; 80% of this scope is 78.4% of a Mask R-CNN R18-FPN). Its models sample
@@ -21,6 +21,8 @@ SCOPES: dict[str, tuple[str, ...]] = dict(
 FROZEN_POLICIES = ('prune', 'keep')
 # These re-standardise their weight in every forward pass, which moves zeros away from zero.
 _STANDARDISED = ('ConvWS2d', 'ConvAWS2d', 'SAConv2d')
+_TO_THE_LEFT = ('tensor', 'group', 'frozen', 'pruned')
+_COLUMNS = ('tensor', 'group', 'weights', 'frozen', 'pruned', 'median |w0|', 'kept if ranked now')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,16 +181,14 @@ def format_weights(weights: Sequence[WeightInfo], in_scope: Sequence[str],
         magnitudes: name -> median |w| before training.
         previews: name -> kept share if the initial weights were pruned to the target now.
     """
-    width = max(len(w.name) for w in weights)
-    lines = [f'{"tensor":<{width}}  {"group":<13} {"weights":>11}  {"frozen":<6} {"pruned":<6} '
-             f'{"median |w0|":>11} {"kept if ranked now":>18}']
     chosen = set(in_scope)
+    rows = []
     for w in weights:
         magnitude = f'{magnitudes[w.name]:.2e}' if magnitudes else '-'
-        preview = f'{100 * previews[w.name]:.1f}%' if previews and w.name in previews else '-'
-        lines.append(f'{w.name:<{width}}  {w.group:<13} {w.size:>11,}  {_yes(w.frozen):<6} '
-                     f'{_yes(w.name in chosen):<6} {magnitude:>11} {preview:>18}')
-    return '\n'.join(lines)
+        preview = f'{previews[w.name]:.1%}' if previews and w.name in previews else '-'
+        frozen, pruned = _yes(w.frozen), _yes(w.name in chosen)
+        rows.append([w.name, w.group, f'{w.size:,}', frozen, pruned, magnitude, preview])
+    return format_table(_COLUMNS, rows, left=_TO_THE_LEFT)
 
 
 def _yes(value: bool) -> str:

@@ -1,8 +1,6 @@
-"""The owner of a work directory: tickets, records, checkpoints, lock. Nothing else opens them."""
+"""The owner of a work directory: tickets, records, checkpoints. Nothing else opens them."""
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ from torch import Tensor
 from mmlth.core import records
 from mmlth.core.checkpoints import latest_checkpoint, load_state, reduce_checkpoint
 from mmlth.core.controls import CONTROLS
-from mmlth.core.files import atomic_path, locked_folder, read_json, write_json, write_text
+from mmlth.core.files import link_or_copy
 from mmlth.core.layout import Layout
 from mmlth.core.masks import Masks, Weights, digest
 from mmlth.core.records import RoundRecord, Summary
@@ -25,85 +23,13 @@ from mmlth.core.ticket import (
     weights_digest,
 )
 from mmlth.core.training import Training
+from mmlth.core.work_dir import WorkDir
 
-JOB_VERSION = 2
 KEEP = ('weights', 'all')  # what a finished training leaves of its checkpoints
 
 
-class Store:
-    """Read and write everything that a job leaves in its work directory.
-
-    Args:
-        work_dir: The folder; it need not exist yet.
-
-    Attributes:
-        layout: Names of the files.
-    """
-
-    def __init__(self, work_dir: str | Path) -> None:
-        self.layout = Layout(Path(work_dir).absolute())
-
-    @property
-    def work_dir(self) -> Path:
-        """The folder, absolute."""
-        return self.layout.work_dir
-
-    # The job
-
-    def is_readable(self) -> bool:
-        """Tell whether this mmlth can go on with the job that lies here, if one does."""
-        path = self.layout.settings
-        found = read_json(path) if path.exists() else {}
-        return not found or found.get('version') == JOB_VERSION
-
-    def job(self) -> dict[str, Any] | None:
-        """Return what ``imp.json`` says of the job that lies here, or None if none does.
-
-        Raises:
-            FileExistsError: The file isn't ours, or is that of an older or newer mmlth.
-        """
-        path = self.layout.settings
-        if not path.exists():
-            return None
-        found = read_json(path)
-        if not isinstance(found, dict) or 'identity' not in found:
-            raise FileExistsError(f'{path} was not written by mmlth. Choose a new folder')
-        if found.get('version') != JOB_VERSION:
-            raise FileExistsError(
-                f'{path} is of version {found.get("version")}, but this mmlth goes on with version '
-                f'{JOB_VERSION}: finish the job with the mmlth that started it, or choose a new '
-                '--work-dir. Its tickets and records can be read all the same')
-        return found
-
-    def claim(self, job: Mapping[str, Any]) -> None:
-        """Write ``imp.json``, from which moment the folder belongs to this job."""
-        write_json(self.layout.settings, dict(version=JOB_VERSION, **job))
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process off the folder, which is made if it is missing."""
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        with locked_folder(self.layout.lock):
-            yield
-
-    def holds_work(self) -> bool:
-        """Tell whether there is anything that somebody has trained: weights, tickets or records."""
-        own = [self.layout.rewind, self.layout.state, self.layout.summary]
-        kinds = ('record.json', 'ticket.safetensors', 'start.safetensors', '*.pth')
-        folders = [*self.work_dir.glob('round_[0-9]*'), *self.work_dir.glob('controls/round_[0-9]*')]
-        found = [path for folder in folders for kind in kinds for path in folder.glob(kind)]
-        return bool(found) or any(path.exists() for path in own)
-
-    def clear(self) -> None:
-        """Delete what a job wrote here, and nothing else (``--overwrite``)."""
-        for path in reversed(self.layout.own_files()):  # imp.json last: a kill can be repeated
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def write_preflight(self, plan: Mapping[str, Any], text: str) -> None:
-        """Leave the plan for programs and for people."""
-        self.work_dir.mkdir(parents=True, exist_ok=True)
-        write_json(self.layout.preflight, plan)
-        write_text(self.layout.preflight_text, text + '\n')
+class Store(WorkDir):
+    """Read and write what the trainings of a job leave in its work directory."""
 
     # Tickets
 
@@ -174,14 +100,16 @@ class Store:
         Raises:
             FileNotFoundError: There is none any more.
         """
-        recorded = self.work_dir / self.record(training).checkpoint if self.finished(training) else None
-        if recorded is not None and recorded.is_file():
-            return recorded
+        if self.finished(training):
+            recorded = self.work_dir / self.record(training).checkpoint
+            if recorded.is_file():
+                return recorded
         found = self.resume_from(training)
         if found is None:
+            folder = self.layout.round_dir(*training.key)
             raise FileNotFoundError(
-                f'{self.layout.round_dir(*training.key)} holds no whole checkpoint of its training. '
-                'If it was deleted, delete the folder to train it again')
+                f'{folder} holds no whole checkpoint of its training. If it was deleted, delete '
+                'the folder to train it again')
         return found
 
     def trained(self, training: Training) -> Weights:
@@ -210,12 +138,11 @@ class Store:
 
     def adopt(self, other: 'Store', training: Training, moment: str) -> None:
         """Take over another job's dense training and its w_k; links where the disk is the same."""
-        self.layout.round_dir(*training.key).mkdir(parents=True, exist_ok=True)
-        source = other.checkpoint(training)
-        target = self.layout.round_dir(*training.key) / source.name
-        for old, new in ((other.captured(moment), self.layout.rewind), (source, target)):
-            with atomic_path(new) as temporary:
-                _link(old, temporary)
+        folder = self.layout.round_dir(*training.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        trained = other.checkpoint(training)
+        link_or_copy(other.captured(moment), self.layout.rewind)
+        link_or_copy(trained, folder / trained.name)
 
     def captured(self, moment: str) -> Path:
         """Return the file of the weights that the dense round kept of a moment.
@@ -229,10 +156,12 @@ class Store:
         job = self.job() or {}
         points = {name: self.layout.captured(name) for name in job.get('captured', ())}
         points[job.get('moment', '')] = self.layout.rewind
-        if moment in points and points[moment].exists():
-            return points[moment]
-        raise FileNotFoundError(f'{self.work_dir} keeps weights of {", ".join(points)}, but those of '
-                                f'{moment} are needed. Train it with that point in capture')
+        kept = {name: path for name, path in points.items() if path.exists()}
+        if moment in kept:
+            return kept[moment]
+        names = ', '.join(kept) or 'no point'
+        raise FileNotFoundError(f'{self.work_dir} keeps weights of {names}, but those of {moment} '
+                                'are needed. Train it with that point in capture')
 
     # All of it
 
@@ -258,9 +187,10 @@ class Store:
         Raises:
             FileNotFoundError: No training has been finished here.
         """
+        path = self.layout.summary
         if not self.has_summary():
-            raise FileNotFoundError(f'{self.layout.summary} does not exist: run tools/imp_train.py first')
-        return records.load_summary(self.layout.summary)
+            raise FileNotFoundError(f'{path} does not exist: run tools/imp_train.py first')
+        return records.load_summary(path)
 
     def _record_files(self) -> list[Path]:
         """List every record: rounds in order, then controls as they are listed."""
@@ -276,11 +206,3 @@ def store_of(ticket: str | Path) -> Store | None:
         if Layout(work_dir).settings.exists():
             return Store(work_dir)
     return None
-
-
-def _link(source: Path, target: Path) -> None:
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:  # another disk, or one without links
-        shutil.copy2(source, target)

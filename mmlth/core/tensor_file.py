@@ -122,8 +122,9 @@ def _sort_metadata(path: Path) -> None:
         header = json.loads(file.read(length))
         text = json.dumps(header, sort_keys=True, separators=(',', ':'), ensure_ascii=False)
         ordered = text.encode()
-        if len(ordered) > length:
-            raise OSError(errno.EIO, f'the header of {path} grew from {length} to {len(ordered)} bytes')
+        grown = len(ordered)
+        if grown > length:
+            raise OSError(errno.EIO, f'the header of {path} grew from {length} to {grown} bytes')
         file.seek(8)
         file.write(ordered.ljust(length))
 

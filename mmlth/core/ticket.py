@@ -51,7 +51,7 @@ class Ticket:
         return shared_with(self.masks, self.shared)
 
     def start(self, weights: Mapping[str, Tensor]) -> Weights:
-        """Return m * ``weights``, of a whole state: pruned weights are zero under all their names."""
+        """Return m * ``weights`` of a whole state; shared tensors are masked under all names."""
         return apply(self.all_masks, weights)
 
 
@@ -95,7 +95,8 @@ def load_ticket(path: str | Path) -> Ticket:
         masks = {name: unpack(arrays[f'mask/{name}'].tobytes(), tuple(shape))
                  for name, shape in shapes.items()}
     except ValueError as error:
-        raise TicketError(f'{path}: {error}. Copy the file again, or train the round again') from error
+        raise TicketError(f'{path}: {error}. Copy the file again, or train the round '
+                          'again') from error
     if digest(masks) != header['masks_digest']:
         raise TicketError(f'{path}: the masks differ from their stored digest, so the file was '
                           'damaged. Copy it again, or train the round again')
@@ -142,8 +143,9 @@ def load_weights(path: str | Path, expected_digest: str | None = None) -> Weight
         raise TicketError(f'{path}: the weights differ from their stored digest, so the file was '
                           'damaged. Copy it again')
     if expected_digest not in (None, found):
+        wanted = str(expected_digest)[:12]
         raise TicketError(f'{path}: holds other weights (digest {found[:12]}) than the ticket was '
-                          f'made with ({str(expected_digest)[:12]}). Use the rewind file of its own job')
+                          f'made with ({wanted}). Use the rewind file of its own job')
     return weights
 
 
@@ -161,22 +163,23 @@ def load_rewind_weights(ticket: Ticket, path: str | Path) -> Weights:
     """Read the w_k that belongs to the ticket stored at ``path``; raises like load_weights."""
     file = Path(path).parent / ticket.rewind_file
     if not file.exists():
-        raise FileNotFoundError(f'{path} needs its initial weights {file}, which are missing. Copy '
-                                'them from the job that made the ticket, to the same relative place')
+        raise FileNotFoundError(
+            f'{path} needs its initial weights {file}, which are missing. Copy them from the job '
+            'that made the ticket, to the same relative place')
     return load_weights(file, ticket.rewind_digest)
 
 
 def check_weights(weights: Mapping[str, Tensor], state: Mapping[str, Tensor], source: str) -> None:
-    """Raise TicketError unless ``weights`` fit ``state`` exactly: names, shapes, nothing missing."""
+    """Raise TicketError unless ``weights`` have exactly the names and shapes of ``state``."""
     missing = sorted(set(state) - set(weights))
     surplus = sorted(set(weights) - set(state))
     if missing or surplus:
         raise TicketError(f'{source} does not fit the model: missing {_some(missing)}, '
                           f'surplus {_some(surplus)}. Was it made with another config?')
     for name, tensor in state.items():
-        if tensor.shape != weights[name].shape:
-            raise TicketError(f'{source}: {name!r} has shape {tuple(weights[name].shape)}, but the '
-                              f'model has {tuple(tensor.shape)}')
+        found, wanted = tuple(weights[name].shape), tuple(tensor.shape)
+        if found != wanted:
+            raise TicketError(f'{source}: {name!r} has shape {found}, but the model has {wanted}')
 
 
 def _some(names: list[str]) -> str:

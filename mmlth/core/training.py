@@ -1,4 +1,4 @@
-"""One training of a job as a value: what it starts from, what it keeps, what it is called."""
+"""One training of a job as a value: what it starts from, what it keeps, what it came to."""
 import dataclasses
 import hashlib
 import json
@@ -97,12 +97,38 @@ class Training:
 
         Settings at their defaults are left out, so that a new one leaves old ids as they are.
         """
-        aside = (*_NOT_DECIDING, *(() if self.number else ('moment', )))  # a copy changes nothing
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)
-                  if f.name not in aside and getattr(self, f.name) != f.default}
+        aside = set(_NOT_DECIDING)
+        if not self.number:
+            aside.add('moment')  # a copy of the dense net changes nothing
+        values = {}
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if each.name not in aside and value != each.default:
+                values[each.name] = value
         values['parent'] = self.parent.id(config) if self.parent else ''
         text = json.dumps([dict(config), values], sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Describe what a training came to when it ended.
+
+    Attributes:
+        metrics: Of the final weights; {} where the evaluator returned none.
+        seconds: Wall time of training and evaluation, resumed parts included.
+        steps: Optimizer steps done.
+        iterations: Forward passes done; more than steps where gradients accumulate.
+        saved_steps: Steps that weren't done because it ended early.
+        trained_in: Work directory of the job that trained it, relative to this one's, or ''.
+    """
+
+    metrics: dict[str, float]
+    seconds: float
+    steps: int
+    iterations: int
+    saved_steps: int = 0
+    trained_in: str = ''
 
 
 def _plain(value: Any) -> Any:

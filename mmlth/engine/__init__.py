@@ -5,4 +5,5 @@ from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 allow_mmengine_classes()
 
-__all__ = ['CaptureHook', 'ProgressHook', 'PrunedModelWrapper', 'StepSeedHook', 'TicketHook', 'unwrap']
+__all__ = ['CaptureHook', 'ProgressHook', 'PrunedModelWrapper', 'StepSeedHook', 'TicketHook',
+           'unwrap']

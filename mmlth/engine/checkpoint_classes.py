@@ -15,9 +15,9 @@ _METHODS = {HistoryBuffer: ('min', 'max', 'mean', 'current'),
 def allow_mmengine_classes() -> None:
     """Let ``torch.load(weights_only=True)`` read what MMEngine puts into a checkpoint.
 
-    That is its log history, OneCycleLR's two curves, its dicts and the numpy values in them, nothing
-    else. Upstream MMEngine can't resume under torch 2.6 and later without this; OneDL's unpickles
-    everything instead.
+    That is its log history, OneCycleLR's two curves, its dicts and the numpy values in them,
+    nothing else. Upstream MMEngine can't resume under torch 2.6 and later without this; OneDL's
+    unpickles everything instead.
     """
     getattr_ = (_allowed_method, 'builtins.getattr')
     allow_classes(HistoryBuffer, OneCycleParamScheduler, ConfigDict, getattr_)

@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS
 
 from mmlth.core.files import free_bytes
 from mmlth.core.training import Training
+from mmlth.engine.round_config import checkpoint_limit
 
 _PARTS = ('model', 'train_dataloader', 'train_cfg', 'optim_wrapper', 'val_dataloader', 'val_cfg',
           'val_evaluator')
@@ -27,22 +28,25 @@ def check_config(cfg: Config) -> None:
     """
     for part in _PARTS:
         if cfg.get(part) is None:
-            raise ValueError(f'the config has no {part!r}: IMP trains and evaluates every round, so '
-                             'the training and validation parts of an MMDet config are needed')
+            raise ValueError(
+                f'the config has no {part!r}: IMP trains and evaluates every round, so the '
+                'training and validation parts of an MMDet config are needed')
     hooks = [hook.get('type') for hook in cfg.get('custom_hooks') or []]
     for hook in _OWN_HOOKS:
         if hook in hooks:
-            raise ValueError(f'custom_hooks holds a {hook}, which IMP adds itself; remove it from the '
-                             'config')
+            raise ValueError(f'custom_hooks holds a {hook}, which IMP adds itself; remove it '
+                             'from the config')
     if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper' and get_device() == 'cpu':
-        raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and none is visible')
-    if cfg.get('auto_scale_lr', {}).get('enable') and 'base_batch_size' not in cfg.auto_scale_lr:
+        raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and none is '
+                         'visible')
+    scaling = cfg.get('auto_scale_lr') or {}
+    if scaling.get('enable') and 'base_batch_size' not in scaling:
         raise ValueError('--auto-scale-lr needs auto_scale_lr.base_batch_size in the config')
     for key, path in _files(cfg):
         if not os.path.exists(path):
             raise FileNotFoundError(
-                f'{key} = {path!r} does not exist. Lay the data out there, or point to it: all of it '
-                f'with --data-root DIR, or this one with --cfg-options {key}=PATH')
+                f'{key} = {path!r} does not exist. Lay the data out there, or point to it: all of '
+                f'it with --data-root DIR, or this one with --cfg-options {key}=PATH')
 
 
 def metainfo(cfg: Config) -> dict[str, Any]:
@@ -56,13 +60,17 @@ def metainfo(cfg: Config) -> dict[str, Any]:
         if inner is None:
             break
         dataset = inner
-    kind = DATASETS.get(dataset.get('type')) if isinstance(dataset.get('type'), str) else dataset.type
+    kind = dataset.get('type')
+    if isinstance(kind, str):
+        kind = DATASETS.get(kind)
     own = dict(getattr(kind, 'METAINFO', {}))
     return {**own, **(dataset.get('metainfo') or {})}
 
 
-def check_disk(work_dir: Path, parameters: int, trainings: tuple[Training, ...], cfg: Config) -> None:
-    """Raise OSError if the disk of ``work_dir`` is too small for all that the job will leave there."""
+def check_disk(
+    work_dir: Path, parameters: int, trainings: tuple[Training, ...], cfg: Config,
+) -> None:
+    """Raise OSError if the disk of ``work_dir`` is too small for all that the job leaves there."""
     needed = needed_bytes(parameters, trainings, cfg)
     free = free_bytes(work_dir)
     if free < needed:
@@ -82,16 +90,13 @@ def needed_bytes(parameters: int, trainings: tuple[Training, ...], cfg: Config) 
     sgd = cfg.optim_wrapper.get('optimizer', {}).get('type') == 'SGD'
     averaged = any('EMA' in str(hook.get('type')) for hook in cfg.get('custom_hooks') or [])
     whole = weights * ((2 if sgd else 3) + averaged)
-    hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
-    limit = hook.get('max_keep_ckpts', -1)
-    first = trainings[0]
-    kept_while_training = max(2, limit) if limit > 0 else first.max_keep_ckpts
-    finished = whole * kept_while_training if first.keep == 'all' else weights
-    starts = sum(t.start in _STARTS_OF_THEIR_OWN for t in trainings)
+    first, *others = trainings
+    in_training = whole * checkpoint_limit(cfg, first)
+    finished = in_training if first.keep == 'all' else weights
+    starts = sum(training.start in _STARTS_OF_THEIR_OWN for training in trainings)
     captured = 1 + len(first.captures)
     state = whole if first.keeps_state else 0
-    return (whole * kept_while_training + finished * (len(trainings) - 1)
-            + weights * (starts + captured) + state)
+    return in_training + finished * len(others) + weights * (starts + captured) + state
 
 
 def _files(cfg: Config) -> Iterator[tuple[str, str]]:

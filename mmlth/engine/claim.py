@@ -21,8 +21,8 @@ def claimed(job: Job, *, overwrite: bool = False, accept: tuple[str, ...] = ()) 
         overwrite, accept: See :func:`whose`.
 
     Raises:
-        ValueError, OSError, RuntimeError: As :func:`whose`; another process works there, the disk is
-            too small, or some node doesn't see the folder.
+        ValueError, OSError, RuntimeError: As :func:`whose`; another process works there, the disk
+            is too small, or some node doesn't see the folder.
     """
     with ExitStack() as held:
         on_rank_0(_take, job, held, overwrite, accept)
@@ -50,14 +50,9 @@ def whose(
             settings that differ), or files that aren't of mmlth.
         PermissionError: It can't be written.
         NotADirectoryError: It is a file.
-        ValueError: ``accept`` names what doesn't differ.
+        ValueError: ``accept`` names what doesn't differ and never did.
     """
-    folder = store.work_dir
-    parent = next(p for p in (folder, *folder.parents) if p.exists())
-    if not parent.is_dir():
-        raise NotADirectoryError(f'--work-dir {folder}: {parent} is a file; choose a folder')
-    if not os.access(parent, os.W_OK):
-        raise PermissionError(f'--work-dir {folder} cannot be written; choose another')
+    _check_folder(store)
     if overwrite and not store.is_readable():
         return ANOTHER
     there = store.job()
@@ -65,7 +60,7 @@ def whose(
         _refuse_foreign(store)
         return NOTHING
     found = differences(there['identity'], facts['identity'])
-    _check_accept(accept, found)
+    _check_accept(accept, found, there.get('changes', []))
     refused = {key: text for key, text in found.items() if not _matches(key, accept)}
     if not refused:
         return THIS
@@ -74,43 +69,64 @@ def whose(
     if not overwrite:
         keys = ' '.join(list(refused)[:8])
         raise FileExistsError(
-            f'--work-dir {folder} holds another job. Different settings: {describe(refused)}. Choose '
-            f'a new --work-dir, --overwrite to delete what is there, or, if the job shall go on with '
-            f'the new values for the trainings to come, --accept-change {keys}')
+            f'--work-dir {store.work_dir} holds another job. Different settings: '
+            f'{describe(refused)}. Choose a new --work-dir, --overwrite to delete what is there, '
+            'or, if the job shall go on with the new values for the trainings to come, '
+            f'--accept-change {keys}')
     return ANOTHER
 
 
 def _take(job: Job, held: ExitStack, overwrite: bool, accept: tuple[str, ...]) -> None:
     store, facts = job.store, job.facts()
-    there = whose(store, facts, overwrite=overwrite, accept=accept)
-    if there != THIS:
+    if whose(store, facts, overwrite=overwrite, accept=accept) != THIS:
         job.check_disk()
     held.enter_context(store.locked())
-    if there != THIS:
+    # Asked again: until now another process may have worked there.
+    if whose(store, facts, overwrite=overwrite, accept=accept) == THIS:
+        store.claim(_going_on(store, facts))
+    else:
         store.clear()
         store.claim(dict(facts, changes=[]))
-        return
+
+
+def _going_on(store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a job that goes on, with what was accepted now and before."""
     known = store.job() or {}
     changed = differences(known['identity'], facts['identity'])
     changes = [*known.get('changes', []), *([changed] if changed else [])]
+    if not store.holds_work():
+        return dict(facts, changes=changes)
     # What the dense round keeps was settled when it was trained.
-    kept = {key: known[key] for key in ('moment', 'captured')}
-    store.claim(dict(facts, changes=changes, **kept))
+    return dict(facts, changes=changes, moment=known['moment'], captured=known['captured'])
 
 
 def _matches(key: str, accept: tuple[str, ...]) -> bool:
     return any(f'{key}.'.startswith(f'{part}.') for part in accept)
 
 
-def _check_accept(accept: tuple[str, ...], found: Mapping[str, str]) -> None:
-    unused = [part for part in accept if not any(_matches(key, (part, )) for key in found)]
+def _check_accept(
+    accept: tuple[str, ...], found: Mapping[str, str], before: list[dict[str, str]],
+) -> None:
+    """Raise ValueError for a key that differs neither now nor when it was accepted before."""
+    known = {key for each in (found, *before) for key in each}
+    unused = [part for part in accept if not any(_matches(key, (part, )) for key in known)]
     if unused:
-        raise ValueError(f'--accept-change {" ".join(unused)}: nothing of that name differs from the '
-                         f'job that lies there. Different are: {describe(found) or "none"}')
+        raise ValueError(
+            f'--accept-change {" ".join(unused)}: nothing of that name differs from the job that '
+            f'lies there. Different are: {describe(found) or "none"}')
+
+
+def _check_folder(store: Store) -> None:
+    folder = store.work_dir
+    parent = next(path for path in (folder, *folder.parents) if path.exists())
+    if not parent.is_dir():
+        raise NotADirectoryError(f'--work-dir {folder}: {parent} is a file; choose a folder')
+    if not os.access(parent, os.W_OK):
+        raise PermissionError(f'--work-dir {folder} cannot be written; choose another')
 
 
 def _refuse_foreign(store: Store) -> None:
-    """Raise unless the folder is empty or holds only what a dry run or a kill before imp.json left."""
+    """Raise unless the folder is empty, or holds what a dry run or an early kill left."""
     layout = store.layout
     own = {layout.preflight.name, layout.preflight_text.name, layout.lock.name, layout.shared.name}
     paths = store.work_dir.iterdir() if store.work_dir.exists() else ()

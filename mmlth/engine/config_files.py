@@ -39,8 +39,8 @@ def set_data_root(cfg: Config, root: str) -> Config:
     ``data_root`` alone changes nothing.
 
     Args:
-        cfg: Config with a ``data_root`` at the top, as those of MMDet's data sets have; not changed.
-        root: What takes its place at the start of every path: a folder, or an address as ``s3://BUCKET``.
+        cfg: With a ``data_root`` at the top, as those of MMDet's data sets have; not changed.
+        root: What takes its place at the start of every path: a folder, or ``s3://BUCKET``.
 
     Returns:
         A copy.
@@ -58,14 +58,15 @@ def set_data_root(cfg: Config, root: str) -> Config:
             moved[key] = _below(cfg[key], old.rstrip('/'), root.rstrip('/'))
     unmoved = all(moved.get(key) == cfg.get(key) for key in _DATA_PARTS)
     if unmoved and root.rstrip('/') != old.rstrip('/'):
-        raise ValueError(f'--data-root {root}: no data set or evaluator of {cfg.filename} lies below '
-                         f'its data_root, {old!r}. Set their paths one by one with --cfg-options')
+        raise ValueError(f'--data-root {root}: no data set or evaluator of {cfg.filename} lies '
+                         f'below its data_root, {old!r}. Set their paths one by one with '
+                         '--cfg-options')
     moved.data_root = root
     return moved
 
 
 def _below(value: Any, old: str, new: str) -> Any:
-    """Replace the folder ``old`` by ``new`` at the start of every text in nested dicts and lists."""
+    """Replace the folder ``old`` by ``new`` at the start of every text, however nested."""
     if isinstance(value, dict):
         return {k: _below(v, old, new) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

@@ -3,17 +3,18 @@ from typing import Any
 
 from torch import Tensor
 
-from mmlth.core.masks import count_kept, digest, kept
+from mmlth.core.masks import density, digest, kept
 from mmlth.core.records import RoundRecord
 from mmlth.core.store import Store
-from mmlth.core.ticket import masks_digest, weights_step
-from mmlth.core.training import Training
-from mmlth.engine.outcome import Outcome
+from mmlth.core.ticket import Ticket, masks_digest, weights_step
+from mmlth.core.training import Outcome, Training
 from mmlth.engine.preflight import Preflight
 from mmlth.engine.settings import IMPConfig
 from mmlth.version import __version__
 
-_BUFFERS = {'trained': 'kept', 'reinit': 'new'}  # BN statistics, by what a training starts from
+# By what a training starts from: what the record calls its rewind, and its BN statistics.
+_REWINDS = {'reinit': 'reinit', 'given': 'of the ticket'}
+_BUFFERS = {'trained': 'kept', 'reinit': 'new'}
 
 
 def describe_training(
@@ -32,20 +33,27 @@ def describe_training(
     """
     ticket = store.ticket(training)
     alive = kept(ticket.masks)
-    digests = dict(masks=digest(ticket.masks), rewind=ticket.rewind_digest, trained=digest(state))
-    if training.number:
-        digests['start'] = digest(ticket.start(store.start(training)))
     layout = store.layout
     return RoundRecord(
-        round=training.number, control=training.label, kept=alive,
-        sparsity=plan.sparsity(alive), network_sparsity=plan.network_sparsity(alive),
-        scope_size=plan.scope_size, parameters=plan.parameters, metrics=outcome.metrics,
-        seconds=outcome.seconds, steps=outcome.steps, saved_steps=outcome.saved_steps,
-        trained_in=outcome.trained_in, parent=ticket.provenance.get('parent', ''),
+        round=training.number,
+        control=training.label,
+        kept=alive,
+        sparsity=plan.sparsity(alive),
+        network_sparsity=plan.network_sparsity(alive),
+        scope_size=plan.scope_size,
+        parameters=plan.parameters,
+        metrics=outcome.metrics,
+        seconds=outcome.seconds,
+        steps=outcome.steps,
+        saved_steps=outcome.saved_steps,
+        trained_in=outcome.trained_in,
+        parent=ticket.provenance.get('parent', ''),
         ticket=layout.relative(layout.ticket(*training.key)),
         checkpoint=layout.relative(store.checkpoint(training)),
-        layer_density={name: count_kept(m) / m.numel() for name, m in ticket.masks.items()},
-        policies=_policies(store, training, settings), digests=digests)
+        layer_density={name: density({name: mask}) for name, mask in ticket.masks.items()},
+        policies=_policies(store, training, settings),
+        digests=_digests(store, training, ticket, state),
+    )
 
 
 def describe_ticket(
@@ -53,23 +61,45 @@ def describe_ticket(
     config: str,
 ) -> dict[str, Any]:
     """Return the provenance of a training's ticket."""
-    facts = dict(round=training.number, control=training.label, sparsity=sparsity,
-                 parameters=plan.parameters, config=config, settings=settings.as_dict(),
-                 mmlth=__version__)
+    facts = dict(
+        round=training.number,
+        control=training.label,
+        sparsity=sparsity,
+        parameters=plan.parameters,
+        config=config,
+        settings=settings.as_dict(),
+        mmlth=__version__,
+    )
     if training.number:
         parent = training.ticket or store.layout.ticket(*training.source.key)
         facts['parent'] = masks_digest(parent)
     return facts
 
 
+def _digests(
+    store: Store, training: Training, ticket: Ticket, state: dict[str, Tensor],
+) -> dict[str, str]:
+    found = dict(
+        masks=digest(ticket.masks),
+        rewind=ticket.rewind_digest,
+        trained=digest(state),
+    )
+    if training.number:
+        found['start'] = digest(ticket.start(store.start(training)))
+    return found
+
+
 def _policies(store: Store, training: Training, settings: IMPConfig) -> dict[str, Any]:
     start = _real_start(training)
-    rewind = {'reinit': 'reinit', 'given': 'of the ticket'}.get(start, settings.rewind)
-    continued = training.number > 0 and training.schedule == 'continue'
     return dict(
-        rewind=rewind, rewind_step=weights_step(store.layout.rewind), optimizer=settings.optimizer,
-        schedule=training.schedule, buffers=_BUFFERS.get(start, 'rewound'),
-        ema='rewound' if continued else 'rebuilt', seed=training.seed)
+        rewind=_REWINDS.get(start, settings.rewind),
+        rewind_step=weights_step(store.layout.rewind),
+        optimizer=settings.optimizer,
+        schedule=training.schedule,
+        buffers=_BUFFERS.get(start, 'rewound'),
+        ema='rewound' if training.schedule == 'continue' else 'rebuilt',
+        seed=training.seed,
+    )
 
 
 def _real_start(training: Training) -> str:

@@ -8,17 +8,18 @@ from mmengine.dist import get_world_size
 
 from mmlth.engine.settings import IMPConfig
 
-# What a Runner reads of a config that decides weights or metrics. Everything else is environment:
-# logs, visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
-_DECIDING = ('model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
-             'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr',
-             'custom_hooks', 'default_hooks', 'randomness', 'load_from', 'default_scope',
-             'custom_imports', 'runner_type')
+# What a Runner reads of a config that decides weights or metrics. All else is environment: logs,
+# visualizers, checkpoints' intervals, test settings, variables that the file only used itself.
+_DECIDING = (
+    'model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
+    'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'custom_hooks',
+    'default_hooks', 'randomness', 'load_from', 'default_scope', 'custom_imports', 'runner_type')
 _DEFAULT_HOOKS_ASIDE = ('logger', 'timer', 'visualization', 'checkpoint')
 # How a loader works, not what it loads. The number of TRAINING workers decides random numbers.
 _LOADING = ('pin_memory', 'persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory_device',
             'multiprocessing_context')
-_PLACES = ('data_root', 'backend_args', 'file_client_args', 'outfile_prefix', 'format_only', 'collect_dir')
+_PLACES = ('data_root', 'backend_args', 'file_client_args', 'outfile_prefix', 'format_only',
+           'collect_dir')
 # Settings of the job that may be changed without training anything again.
 _FREE = ('controls', 'control_rounds', 'dense_from', 'keep', 'max_keep_ckpts')
 
@@ -34,10 +35,11 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
 
 def config_identity(cfg: Config) -> dict[str, Any]:
     """Return what of the config and of the number of processes decides the numbers."""
-    content = {key: value for key, value in cfg.to_dict().items() if key in _DECIDING}
-    roots = sorted(set(_roots(cfg.to_dict())), key=len, reverse=True)
+    whole = cfg.to_dict()
+    roots = sorted(set(_roots(whole)), key=len, reverse=True)
+    deciding = {key: value for key, value in whole.items() if key in _DECIDING}
     values: dict[str, Any] = {'world_size': get_world_size()}
-    for key, value in _flatten(content):
+    for key, value in _flatten(deciding):
         if not _is_environment(key):
             values[key] = _without_root(value, roots)
     return values
@@ -45,25 +47,31 @@ def config_identity(cfg: Config) -> dict[str, Any]:
 
 def differences(there: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """Return key -> 'A there, B now' for all that differs, in order of the keys."""
-    keys = [key for key in sorted({*there, *now}) if there.get(key) != now.get(key)]
-    return {key: f'{there.get(key)!r} there, {now.get(key)!r} now' for key in keys}
+    found = {}
+    for key in sorted({*there, *now}):
+        before, after = there.get(key), now.get(key)
+        if before != after:
+            found[key] = f'{before!r} there, {after!r} now'
+    return found
 
 
 def describe(found: Mapping[str, str]) -> str:
     """Name differences in one line, the first eight of them."""
-    shown = '; '.join(f'{key}: {text}' for key, text in list(found.items())[:8])
-    return shown + (f' and {len(found) - 8} more' if len(found) > 8 else '')
+    lines = [f'{key}: {text}' for key, text in found.items()]
+    shown, more = '; '.join(lines[:8]), len(lines) - 8
+    return f'{shown} and {more} more' if more > 0 else shown
 
 
 def _is_environment(key: str) -> bool:
-    parts = key.split('.')
-    if parts[0] == 'default_hooks' and parts[1] in _DEFAULT_HOOKS_ASIDE:
+    first, *inner = key.split('.')
+    part = inner[0] if inner else ''  # a part may be None
+    if first == 'default_hooks' and part in _DEFAULT_HOOKS_ASIDE:
         return True
-    if parts[0].endswith('_dataloader') and parts[1] in _LOADING:
+    if first.endswith('_dataloader') and part in _LOADING:
         return True
-    if parts[:2] == ['val_dataloader', 'num_workers']:
+    if first == 'val_dataloader' and part == 'num_workers':
         return True
-    return any(part in _PLACES for part in parts)
+    return any(place in (first, *inner) for place in _PLACES)
 
 
 def _roots(value: Any) -> Iterator[str]:
@@ -94,6 +102,7 @@ def _flatten(value: Any, prefix: str = '') -> Iterator[tuple[str, Any]]:
     elif isinstance(value, (list, tuple)):
         for i, inner in enumerate(value):
             yield from _flatten(inner, f'{prefix}.{i}')
+    elif value is None or isinstance(value, (str, int, float)):
+        yield prefix, value
     else:
-        plain = isinstance(value, (str, int, float, bool, type(None)))
-        yield prefix, value if plain else repr(value)
+        yield prefix, repr(value)

@@ -8,13 +8,12 @@ from mmengine.logging import print_log
 from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.core.ticket import masks_digest
-from mmlth.core.training import Training
+from mmlth.core.training import Outcome, Training
 from mmlth.engine.checks import check_config
 from mmlth.engine.claim import ANOTHER, claimed, whose
 from mmlth.engine.hooks import ProgressHook
 from mmlth.engine.job import Job
 from mmlth.engine.launch import start_launcher
-from mmlth.engine.outcome import Outcome
 from mmlth.engine.preflight import Preflight
 from mmlth.engine.ranks import on_every_rank, on_rank_0, wait_until
 from mmlth.engine.round_config import round_config
@@ -66,7 +65,7 @@ class IMPRunner:
                 if training.number:
                     self.prune(training)
                 on_rank_0(self.work.finish, training, self.train(training))
-            return on_rank_0(self.work.summarise)
+            return on_rank_0(self.store.summarise)
 
     def preflight(self, *, dry_run: bool = False, overwrite: bool = False) -> Preflight:
         """Check all that can be known now, plan the rounds and rehearse the first one.
@@ -90,11 +89,11 @@ class IMPRunner:
         """Make the ticket of a training, once; rank 0 decides, all ranks check what they see."""
         written = on_rank_0(self.work.write_ticket, training)
         path = self.store.layout.ticket(*training.key)
-        seen = masks_digest(path) if wait_until(path.exists) else 'missing'
-        ranks = all_gather_object(seen)
-        if set(ranks) != {written}:
-            raise RuntimeError(f'ranks disagree on {path}: {[d[:12] for d in ranks]}. All nodes must '
-                               'share the work directory')
+        seen = all_gather_object(_digest_seen(path))
+        if set(seen) != {written}:
+            shown = [digest[:12] for digest in seen]
+            raise RuntimeError(f'ranks disagree on {path}: {shown}. All nodes must share the work '
+                               'directory')
 
     def train(self, training: Training) -> Outcome:
         """Train a ticket, a control or the dense net; or take over another job's dense net."""
@@ -110,3 +109,13 @@ class IMPRunner:
         cfg = round_config(self.cfg, training, self.store.layout, resume=resume,
                            learning_rates=rates, names=plan.names)
         return train(cfg, progress)
+
+
+def _digest_seen(path: Path) -> str:
+    """Return the digest of a ticket as this rank sees it, raising nothing: others wait for it."""
+    if not wait_until(path.exists):
+        return 'missing'
+    try:
+        return masks_digest(path)
+    except ValueError:
+        return 'damaged'

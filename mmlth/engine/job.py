@@ -9,15 +9,13 @@ from mmlth.core import criteria
 from mmlth.core.checkpoints import iterations_of, load_state
 from mmlth.core.mask_history import write_final
 from mmlth.core.masks import Masks, Weights, dense_masks, digest, kept
-from mmlth.core.records import Summary
 from mmlth.core.scope import weights_of
 from mmlth.core.store import Store
-from mmlth.core.training import Training
+from mmlth.core.training import Outcome, Training
 from mmlth.engine.checks import check_disk
 from mmlth.engine.describe import describe_ticket, describe_training
 from mmlth.engine.identity import identity
 from mmlth.engine.net import read_net
-from mmlth.engine.outcome import Outcome
 from mmlth.engine.policies import MASKS, STARTS
 from mmlth.engine.preflight import Preflight, plan
 from mmlth.engine.rehearsal import rehearse
@@ -50,9 +48,12 @@ class Job:
         """Return what ``imp.json`` says of this job."""
         dense = self.trainings[0]
         return dict(
-            config=str(self.cfg.filename), settings=self.settings.as_dict(),
-            identity=identity(self.cfg, self.settings), moment=dense.moment.name,
-            captured=[moment.name for moment in dense.captures])
+            config=str(self.cfg.filename),
+            settings=self.settings.as_dict(),
+            identity=identity(self.cfg, self.settings),
+            moment=dense.moment.name,
+            captured=[moment.name for moment in dense.captures],
+        )
 
     def make_plan(self, dry_run: bool) -> Preflight:
         """Plan every round and rehearse the first pruned one.
@@ -87,9 +88,9 @@ class Job:
             start = STARTS[training.start](self.store, training, self.cfg)
             self._save_ticket(training, masks, start)
         ticket = self.store.ticket(training)
-        watched = training.parent
-        if not training.label and watched is not None and watched.early_bird is not None:
-            write_final(self.store.layout.early_bird(watched.number), ticket.masks)
+        before = training.source
+        if not training.label and before.early_bird is not None:
+            write_final(self.store.layout.early_bird(before.number), ticket.masks)
         return digest(ticket.masks)
 
     def start_of(self, training: Training) -> tuple[Path | None, int, Path | None]:
@@ -99,7 +100,7 @@ class Job:
             The checkpoint to go on from or None, the iteration at which it begins, and the
             checkpoint whose learning rates it holds or None.
         """
-        continues = training.number > 0 and training.schedule == 'continue'
+        continues = training.schedule == 'continue'
         begin = iterations_of(self.store.layout.state) if continues else 0
         rates = None
         if training.schedule == 'last rate':
@@ -125,24 +126,21 @@ class Job:
         record = describe_training(self.store, training, outcome, self.plan, self.settings, state)
         self.store.finish(training, record)
 
-    def summarise(self) -> Summary:
-        """Collect the records of all finished trainings into ``summary.json``."""
-        return self.store.summarise()
-
     def _save_ticket(self, training: Training, masks: Masks, start: Weights) -> None:
-        sparsity = 1 - kept(masks) / self.plan.scope_size
+        sparsity = self.plan.sparsity(kept(masks))
         shared = {name: owner for name, owner in self.plan.shared.items() if owner in masks}
         groups = {name: self.plan.groups[name] for name in masks}
-        provenance = describe_ticket(self.store, training, sparsity, self.plan, self.settings,
-                                     str(self.cfg.filename))
-        self.store.save_ticket(training, masks, start, shared=shared, groups=groups,
-                               provenance=provenance)
+        provenance = describe_ticket(
+            self.store, training, sparsity, self.plan, self.settings, str(self.cfg.filename))
+        self.store.save_ticket(
+            training, masks, start, shared=shared, groups=groups, provenance=provenance)
 
     def _final_state(self, training: Training, outcome: Outcome) -> Weights:
         path = self.store.checkpoint(training)
-        if iterations_of(path) != outcome.iterations:
+        saved = iterations_of(path)
+        if saved != outcome.iterations:
             raise ValueError(
-                f'{path} holds iteration {iterations_of(path)}, but {training.name} ended at '
+                f'{path} holds iteration {saved}, but {training.name} ended at '
                 f'{outcome.iterations}: its last one must be saved (set the interval of '
                 'default_hooks.checkpoint to 1)')
         state = load_state(path)

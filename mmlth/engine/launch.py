@@ -5,7 +5,7 @@ from mmengine.dist import init_dist, is_distributed
 
 
 def start_launcher(cfg: Config, launcher: str) -> None:
-    """Join the processes of a launcher; without a GPU, through gloo and a DDP that takes CPU tensors.
+    """Join the processes of a launcher; without a GPU through gloo, with a DDP of CPU tensors.
 
     MMEngine's own ``init_dist`` always selects a CUDA device.
     """

@@ -1,8 +1,8 @@
 """What the model of a config is, found out once: everybody else reads it here."""
 import copy
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import nn
 
 from mmlth.core import scope
 from mmlth.core.masks import Weights
+from mmlth.core.quiet import quiet
 from mmlth.core.roles import groups_of
 from mmlth.core.scope import WeightInfo
 from mmlth.core.seeds import derive_seed
@@ -83,7 +84,8 @@ def read_net(cfg: Config, seed: int, *, need_weights: bool = True) -> Net:
     _copy_followers(model, shared)
     model.train()
     still = _names_at_rest(model, cfg)
-    weights = tuple(replace(w, frozen=w.frozen or w.name in still) for w in scope.list_weights(model))
+    weights = tuple(replace(weight, frozen=weight.frozen or weight.name in still)
+                    for weight in scope.list_weights(model))
     return Net(model=model, weights=weights, groups=groups_of(model), shared=shared,
                parameters=scope.count_parameters(model), note=note)
 
@@ -116,25 +118,27 @@ def build_optimizers(model: nn.Module, cfg: Config) -> list[OptimWrapper]:
 
 def _build(cfg: Config, seed: int) -> nn.Module:
     set_random_seed(seed)
-    model: nn.Module = MODELS.build(copy.deepcopy(cfg.model))  # two-stage detectors write into theirs
+    own = copy.deepcopy(cfg.model)  # two-stage detectors write into theirs
+    model: nn.Module = MODELS.build(own)
     return model
 
 
 def _initialise(model: Any, cfg: Config, need_weights: bool) -> str:
     """Draw or load the initial weights; return why that failed, or ''."""
     try:
-        with _quiet():
+        with _without_log():
             if hasattr(model, 'init_weights'):
                 model.init_weights()
             if cfg.get('load_from'):
                 _load(model, cfg.load_from)
     except (OSError, ImportError) as error:  # torchvision:// needs that package
         if need_weights:
-            raise OSError(f'the initial weights of the config cannot be loaded: {error}. Check '
-                          'init_cfg, load_from, the network and, for torchvision://, that torchvision '
-                          'is installed, or set init_cfg=None') from error
-        return (f'the initial weights cannot be loaded here ({error}), so magnitudes are unknown; a '
-                'training will need them')
+            raise OSError(
+                f'the initial weights of the config cannot be loaded: {error}. Check init_cfg, '
+                'load_from, the network and, for torchvision://, that torchvision is installed, '
+                'or set init_cfg=None') from error
+        return (f'the initial weights cannot be loaded here ({error}), so magnitudes are unknown; '
+                'a training will need them')
     return ''
 
 
@@ -161,20 +165,13 @@ def _names_at_rest(model: nn.Module, cfg: Config) -> set[str]:
     """Return the names of parameters that the config's optimizers never change."""
     if cfg.get('optim_wrapper') is None:
         return set()
-    with _quiet():
+    with _without_log():
         optimizers = build_optimizers(model, cfg)
-    moving = {id(p) for each in optimizers for group in each.optimizer.param_groups
-              if group['lr'] for p in group['params']}
+    groups = [group for each in optimizers for group in each.optimizer.param_groups]
+    moving = {id(p) for group in groups if group['lr'] for p in group['params']}
     return {name for name, p in model.named_parameters() if id(p) not in moving}
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
+def _without_log() -> AbstractContextManager[None]:
     """Keep back MMEngine's log line per parameter, which would bury the table."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+    return quiet(MMLogger.get_current_instance(), logging.WARNING)

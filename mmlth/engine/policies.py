@@ -34,11 +34,15 @@ def _ranked(
 ) -> Masks:
     """Score what a training ended with and select among what it kept."""
     old = store.ticket(before).masks
-    trained = scope.weights_of(store.trained(before), list(old))
-    initial = scope.weights_of(store.w_k(), list(old))
+    names = list(old)
+    trained = scope.weights_of(store.trained(before), names)
+    initial = scope.weights_of(store.w_k(), names)
     scores = criteria.score(training.criterion, trained, initial, training.seed)
-    return select(scores, old, training.density, allocation=training.allocation,
-                  min_kept=training.min_kept)
+    return select(
+        scores, old, training.density,
+        allocation=training.allocation,
+        min_kept=training.min_kept,
+    )
 
 
 def _given(store: Store, training: Training) -> Masks:
@@ -66,8 +70,14 @@ def _drawn(training: Training) -> int:
 
 
 MASKS: dict[str, MaskPolicy] = {
-    'pruned': _pruned, 'given': _given, 'of parent': _of_parent, 'dense': _dense,
-    'random': _random, 'shuffle': _shuffled, 'reverse': _reversed}
+    'pruned': _pruned,
+    'given': _given,
+    'of parent': _of_parent,
+    'dense': _dense,
+    'random': _random,
+    'shuffle': _shuffled,
+    'reverse': _reversed,
+}
 
 
 def _rewound(store: Store, training: Training, cfg: Config) -> Weights:
@@ -91,5 +101,9 @@ def _start_of_parent(store: Store, training: Training, cfg: Config) -> Weights:
 
 
 STARTS: dict[str, StartPolicy] = {
-    'rewound': _rewound, 'trained': _trained, 'reinit': _newly_drawn, 'given': _start_of_ticket,
-    'of parent': _start_of_parent}
+    'rewound': _rewound,
+    'trained': _trained,
+    'reinit': _newly_drawn,
+    'given': _start_of_ticket,
+    'of parent': _start_of_parent,
+}

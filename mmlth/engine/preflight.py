@@ -1,19 +1,19 @@
 """The plan of a job: the table of tensors, both denominators of every round, notes of caution."""
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
 from mmlth.core import criteria, scope, selection
-from mmlth.core.masks import Masks, count_kept, dense_masks, size
+from mmlth.core.masks import Masks, count_kept, dense_masks, density as density_of, size
 from mmlth.core.patterns import Pattern, check_pattern
+from mmlth.core.quiet import quiet
 from mmlth.core.roles import unknown_heads
 from mmlth.core.scope import WeightInfo
 from mmlth.core.tables import format_table
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.net import Net
-from mmlth.engine.quiet import quiet
 from mmlth.engine.settings import IMPConfig
 
 
@@ -26,8 +26,8 @@ class Preflight:
         names: Tensors in the scope, in order.
         parameters: All parameters of the model.
         densities: Planned density of every round.
-        magnitudes: name -> median |w_0|, or None if the model could not be initialised here.
-        previews: name -> kept share if w_0 were ranked to the target now, or None.
+        magnitudes: name -> median |w_0|; {} if the model could not be initialised here.
+        previews: name -> kept share if w_0 were ranked to the target now; {} if unknown.
         note: What to be careful about, or ''.
         shared, groups: As those of :class:`mmlth.engine.net.Net`.
     """
@@ -36,23 +36,27 @@ class Preflight:
     names: tuple[str, ...]
     parameters: int
     densities: tuple[float, ...]
-    magnitudes: dict[str, float] | None = None
-    previews: dict[str, float] | None = None
+    magnitudes: dict[str, float] = field(default_factory=dict)
+    previews: dict[str, float] = field(default_factory=dict)
     note: str = ''
     shared: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
 
     @property
+    def chosen(self) -> list[WeightInfo]:
+        """Tensors in the scope."""
+        names = set(self.names)
+        return [weight for weight in self.weights if weight.name in names]
+
+    @property
     def scope_size(self) -> int:
         """Weights in the scope."""
-        chosen = set(self.names)
-        return sum(w.size for w in self.weights if w.name in chosen)
+        return sum(weight.size for weight in self.chosen)
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """name -> shape of every tensor in the scope."""
-        chosen = set(self.names)
-        return {w.name: w.shape for w in self.weights if w.name in chosen}
+        return {weight.name: weight.shape for weight in self.chosen}
 
     def sparsity(self, kept: int) -> float:
         """Return the sparsity of the scope where so many of its weights are kept."""
@@ -64,19 +68,31 @@ class Preflight:
 
     def rounds(self) -> list[dict[str, Any]]:
         """Return round, kept weights, sparsity and network sparsity of every planned round."""
-        counts = [round(density * self.scope_size) for density in self.densities]
-        return [dict(round=number, kept=kept, sparsity=self.sparsity(kept),
-                     network_sparsity=self.network_sparsity(kept))
-                for number, kept in enumerate(counts)]
+        found = []
+        for number, density in enumerate(self.densities):
+            kept = round(density * self.scope_size)
+            sparsity, network = self.sparsity(kept), self.network_sparsity(kept)
+            found.append(
+                dict(round=number, kept=kept, sparsity=sparsity, network_sparsity=network))
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plan as ``preflight.json`` holds it."""
-        chosen = set(self.names)
-        tensors = [dict(asdict(w), size=w.size, pruned=w.name in chosen,
-                        median_magnitude=(self.magnitudes or {}).get(w.name),
-                        kept_if_ranked_now=(self.previews or {}).get(w.name)) for w in self.weights]
-        return dict(version=1, parameters=self.parameters, scope_size=self.scope_size,
-                    tensors=tensors, rounds=self.rounds(), note=self.note)
+        tensors = [dict(
+            asdict(weight),
+            size=weight.size,
+            pruned=weight.name in self.names,
+            median_magnitude=self.magnitudes.get(weight.name),
+            kept_if_ranked_now=self.previews.get(weight.name),
+        ) for weight in self.weights]
+        return dict(
+            version=1,
+            parameters=self.parameters,
+            scope_size=self.scope_size,
+            tensors=tensors,
+            rounds=self.rounds(),
+            note=self.note,
+        )
 
     def format(self) -> str:
         """Draw the tables: every tensor, then every planned round."""
@@ -86,7 +102,10 @@ class Preflight:
         rows = [[str(r['round']), f'{r["kept"]:,}', f'{r["sparsity"]:.2%}',
                  f'{r["network_sparsity"]:.2%}'] for r in self.rounds()]
         rounds = format_table(['round', 'kept', 'sparsity of scope', 'of network'], rows)
-        return '\n\n'.join([tensors, total, rounds, *([f'note: {self.note}'] if self.note else [])])
+        parts = [tensors, total, rounds]
+        if self.note:
+            parts.append(f'note: {self.note}')
+        return '\n\n'.join(parts)
 
 
 def plan(net: Net, settings: IMPConfig) -> Preflight:
@@ -98,8 +117,14 @@ def plan(net: Net, settings: IMPConfig) -> Preflight:
     """
     names = net.choose(settings)
     found = Preflight(
-        weights=net.weights, names=names, parameters=net.parameters, densities=settings.densities(),
-        shared=net.shared, groups=net.groups, note='; '.join(_notes(net, settings, names)))
+        weights=net.weights,
+        names=names,
+        parameters=net.parameters,
+        densities=settings.densities(),
+        shared=net.shared,
+        groups=net.groups,
+        note='; '.join(_notes(net, settings, names)),
+    )
     check_pattern(settings.allocation, found.densities, found.shapes, settings.min_kept)
     if settings.ticket:
         check_ticket(settings, found.shapes)
@@ -120,9 +145,10 @@ def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> 
         ValueError: Other tensors, shapes or sparsity than the job plans; names them.
     """
     masks = load_ticket(str(settings.ticket)).masks
-    missing = [name for name in shapes if name not in masks]
-    surplus = [name for name in masks if name not in shapes]
-    wrong = [name for name in shapes if name in masks and tuple(masks[name].shape) != shapes[name]]
+    found = {name: tuple(mask.shape) for name, mask in masks.items()}
+    missing = [name for name in shapes if name not in found]
+    surplus = [name for name in found if name not in shapes]
+    wrong = [name for name in shapes if found.get(name, shapes[name]) != shapes[name]]
     if missing or surplus or wrong:
         raise ValueError(
             f'ticket={settings.ticket!r} does not fit the scope of the config: missing '
@@ -130,9 +156,9 @@ def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> 
             f'shape {wrong[:3]} ({len(wrong)}). Carry it over with tools/transfer_ticket.py, with '
             'the same scope')
     planned = settings.densities()[-1]
-    found = sum(map(count_kept, masks.values())) / size(masks)
-    if abs(planned - found) > 0.5 / size(masks):
-        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - found:.4f}, but '
+    kept = density_of(masks)
+    if abs(planned - kept) > 0.5 / size(masks):
+        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - kept:.4f}, but '
                          f'schedule={settings.schedule!r}; leave schedule out')
     return masks
 
@@ -162,8 +188,8 @@ def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:
     state = net.state
     magnitudes = {w.name: float(state[w.name].abs().float().median()) for w in found.weights}
     masks = ranked_now(found, state, settings, found.densities[-1])
-    previews = {name: count_kept(mask) / mask.numel() for name, mask in masks.items()} or None
-    return Preflight(**{**vars(found), 'magnitudes': magnitudes, 'previews': previews})
+    previews = {name: count_kept(mask) / mask.numel() for name, mask in masks.items()}
+    return replace(found, magnitudes=magnitudes, previews=previews)
 
 
 def ranked_now(

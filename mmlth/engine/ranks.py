@@ -11,8 +11,35 @@ from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, ge
 from mmlth.core.files import write_text
 
 Result = TypeVar('Result')
-_EXPECTED = (ValueError, OSError, RuntimeError, KeyError)
 VISIBLE_WITHIN = 90.0  # seconds; network file systems show a new file up to a minute late
+# What an error is on the other ranks: of a class that can be sent and made of its text alone.
+_KINDS = (FileNotFoundError, FileExistsError, NotADirectoryError, PermissionError, BlockingIOError,
+          OSError, ValueError, RuntimeError)
+
+
+class _Noted:
+    """Keep an error of whatever class for later, so that no rank waits for one that has failed.
+
+    Ctrl-C isn't kept: it reaches every rank by itself.
+    """
+
+    error: Exception | None = None
+
+    def __enter__(self) -> '_Noted':
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+        self.error = error if isinstance(error, Exception) else None
+        return self.error is not None
+
+    def tell(self, where: str = '') -> Exception | None:
+        """Return the error as other ranks are told it."""
+        if self.error is None:
+            return None
+        kind = next((kind for kind in _KINDS if isinstance(self.error, kind)), None)
+        if kind is None:
+            return RuntimeError(f'{where}{type(self.error).__name__}: {self.error}')
+        return kind(f'{where}{self.error}')
 
 
 def on_rank_0(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Result:
@@ -24,15 +51,15 @@ def on_rank_0(function: Callable[..., Result], *args: Any, **kwargs: Any) -> Res
     if get_world_size() == 1:
         return function(*args, **kwargs)
     told: list[Any] = [None, None]
-    if get_rank() == 0:
-        try:
+    with _Noted() as noted:
+        if get_rank() == 0:
             told[0] = function(*args, **kwargs)
-        except _EXPECTED as error:
-            told[1] = error
+    told[1] = noted.tell()
     broadcast_object_list(told)
-    if told[1] is not None:
-        raise told[1]
-    return told[0]
+    result, error = told
+    if error is not None:
+        raise noted.error or error
+    return result
 
 
 def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
@@ -40,19 +67,17 @@ def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
     if get_world_size() == 1:
         function(*args)
         return
-    own: Exception | None = None
-    try:
+    with _Noted() as noted:
         function(*args)
-    except _EXPECTED as error:
-        own = error
-    for rank, (host, found) in enumerate(all_gather_object((socket.gethostname(), own))):
-        if found is not None:
-            raise type(found)(f'rank {rank} on {host}: {found}')
+    where = f'rank {get_rank()} on {socket.gethostname()}: '
+    found = [error for error in all_gather_object(noted.tell(where)) if error is not None]
+    if found:
+        raise found[0] from noted.error
 
 
-def wait_until(holds: Callable[[], bool], seconds: float | None = None) -> bool:
-    """Wait until a condition holds; return whether it did in time (None: VISIBLE_WITHIN)."""
-    end = time.monotonic() + (VISIBLE_WITHIN if seconds is None else seconds)
+def wait_until(holds: Callable[[], bool]) -> bool:
+    """Wait until a condition holds; return whether it did within VISIBLE_WITHIN."""
+    end = time.monotonic() + VISIBLE_WITHIN
     while not holds():
         if time.monotonic() > end:
             return False
@@ -76,7 +101,7 @@ def check_shared(path: Path) -> None:
 
     def look() -> None:
         if not wait_until(lambda: path.exists() and path.read_text() == word):
-            raise RuntimeError(f'{path.parent} is not the folder that rank 0 writes to. All nodes must '
-                               'share the work directory: put --work-dir on a shared disk')
+            raise RuntimeError(f'{path.parent} is not the folder that rank 0 writes to. All nodes '
+                               'must share the work directory: put --work-dir on a shared disk')
     on_every_rank(look)
     on_rank_0(path.unlink)

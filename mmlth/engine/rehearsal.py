@@ -68,9 +68,10 @@ def _rewind(net: Net, start: Weights) -> None:
     found = net.model.state_dict()
     if digest(found) != digest(start):
         wrong = [name for name, t in start.items() if not torch.equal(t, found[name])]
-        raise RuntimeError(f'rehearsal: after loading m * w_0 the model differs from it in {wrong[:5]}, '
-                           'so that no round could start at its ticket. Do its layers change weights '
-                           'when they are loaded?')
+        raise RuntimeError(
+            f'rehearsal: after loading m * w_0 the model differs from it in {wrong[:5]}, so that '
+            'no round could start at its ticket. Do its layers change weights when they are '
+            'loaded?')
 
 
 def _step(net: Net, optimizers: list[OptimWrapper]) -> None:
@@ -101,7 +102,8 @@ def _save_and_load(state: Weights, masks: Masks, net: Net, meta: dict[str, Any])
             read = load_checkpoint(path)['state_dict']
         except ValueError as error:
             raise ValueError(
-                f'rehearsal: {error}. A checkpoint holds the METAINFO of the training data set, and '
-                'mmlth unpickles no such class: make it plain lists, dicts, numbers and texts') from error
+                f'rehearsal: {error}. A checkpoint holds the METAINFO of the training data set, '
+                'and mmlth unpickles no such class: make it plain lists, dicts, numbers and '
+                'texts') from error
     check_zeros(masks, read, 'the rehearsed checkpoint')
     net.model.load_state_dict(read, strict=True)

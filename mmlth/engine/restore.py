@@ -31,7 +31,8 @@ def restore_optimizer(
     if saved is None:
         optimizer.state.clear()
         return
-    settings = [{k: v for k, v in group.items() if k != 'params'} for group in optimizer.param_groups]
+    settings = [{key: value for key, value in group.items() if key != 'params'}
+                for group in optimizer.param_groups]
     wrapper.load_state_dict(copy.deepcopy(dict(saved)))
     for group, own in zip(optimizer.param_groups, settings, strict=True):
         group.update(own)

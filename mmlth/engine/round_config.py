@@ -7,7 +7,10 @@ from typing import Any
 from mmengine.config import Config, ConfigDict
 
 from mmlth.core.layout import Layout
+from mmlth.core.moment import Moment
 from mmlth.core.training import Training
+
+Hook = dict[str, Any]
 
 
 def round_config(
@@ -29,87 +32,112 @@ def round_config(
     """
     cfg = copy.deepcopy(cfg)
     cfg.pop('imp', None)
-    folder = layout.round_dir(*training.key)
-    stem = Path(cfg.filename).stem if cfg.filename else 'imp'
-    name = f'{stem}_{folder.name}'
-    cfg.work_dir = str(folder)
-    cfg.experiment_name = name
-    if cfg.get('visualizer'):  # one name would give every round the first one's visualizer
-        cfg.visualizer.name = name
+    _call_it_by(cfg, layout.round_dir(*training.key))
     cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
-    own = [*_captures(training, layout), *_ticket(training, layout, learning_rates),
-           *_step_seeds(training), *_early_bird(training, layout, names)]
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), *own]
+    cfg.custom_hooks = [
+        *(cfg.get('custom_hooks') or []),
+        *_captures(training, layout),
+        *_ticket(training, layout, learning_rates),
+        *_step_seeds(training),
+        *_early_bird(training, layout, names),
+    ]
     _keep_checkpoints(cfg, training)
     if training.exact_resume:
         cfg.train_dataloader.persistent_workers = False
     if training.schedule == 'last rate':
         cfg.param_scheduler = None  # TicketHook holds the last learning rate
     start = resume or (layout.state if training.schedule == 'continue' else None)
-    cfg.resume = start is not None and (training.number > 0 or resume is not None)
-    if cfg.resume:
+    cfg.resume = start is not None
+    if cfg.resume:  # else a load_from of the user's holds
         cfg.load_from = str(start)
     return cfg
 
 
+def _call_it_by(cfg: Config, folder: Path) -> None:
+    """Work in a folder under its name: with one for all, all would share one visualizer."""
+    stem = Path(cfg.filename).stem if cfg.filename else 'imp'
+    cfg.work_dir = str(folder)
+    cfg.experiment_name = f'{stem}_{folder.name}'
+    if cfg.get('visualizer'):
+        cfg.visualizer.name = cfg.experiment_name
+
+
 def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
-    names = (imports or {}).get('imports') or []
+    given = imports or {}
+    names = given.get('imports') or []
     names = [names] if isinstance(names, str) else list(names)
-    mmlth = [] if 'mmlth' in names else ['mmlth']
-    return {**(imports or {}), 'imports': [*names, *mmlth]}
+    if 'mmlth' not in names:
+        names.append('mmlth')
+    return {**given, 'imports': names}
 
 
-def _captures(training: Training, layout: Layout) -> list[dict[str, Any]]:
+def _captures(training: Training, layout: Layout) -> list[Hook]:
     """Keep w_k, and what else is asked for, in the dense round."""
     if training.number:
         return []
-    hooks = [dict(type='CaptureHook', path=str(layout.rewind), moment=training.moment.text)]
-    hooks += [dict(type='CaptureHook', path=str(layout.captured(m.name)), moment=m.text)
-              for m in training.captures]
+    hooks = [_capture(layout.rewind, training.moment)]
+    hooks += [_capture(layout.captured(moment.name), moment) for moment in training.captures]
     if training.keeps_state:
-        hooks.append(dict(type='CaptureStateHook', path=str(layout.state), moment=training.moment.text))
+        hooks.append(dict(_capture(layout.state, training.moment), type='CaptureStateHook'))
     return hooks
 
 
-def _ticket(training: Training, layout: Layout, rates: Path | None) -> list[dict[str, Any]]:
+def _capture(path: Path, moment: Moment) -> Hook:
+    return dict(type='CaptureHook', path=str(path), moment=moment.text)
+
+
+def _ticket(training: Training, layout: Layout, rates: Path | None) -> list[Hook]:
     if not training.number:
         return []
-    policy: dict[str, Any] = {}
+    hook: Hook = dict(type='TicketHook', ticket=str(layout.ticket(*training.key)))
     if training.needs_state:
-        policy.update(state=str(layout.state), optimizer=training.optimizer,
-                      continues=training.schedule == 'continue')
+        hook['state'] = str(layout.state)
+        hook['optimizer'] = training.optimizer
+        hook['continues'] = training.schedule == 'continue'
     if rates is not None:
-        policy.update(learning_rates=str(rates))
-    return [dict(type='TicketHook', ticket=str(layout.ticket(*training.key)), **policy)]
+        hook['learning_rates'] = str(rates)
+    return [hook]
 
 
-def _step_seeds(training: Training) -> list[dict[str, Any]]:
+def _step_seeds(training: Training) -> list[Hook]:
     return [dict(type='StepSeedHook')] if training.exact_resume else []
 
 
-def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> list[dict[str, Any]]:
+def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> list[Hook]:
     """Watch the mask of the next round, if there is one."""
-    if training.early_bird is None or training.next_density is None:
+    if training.early_bird is None:
         return []
-    dense = not training.number
-    masks = dict(names=list(names)) if dense else dict(ticket=str(layout.ticket(*training.key)))
-    return [dict(
-        type='EarlyBirdHook', folder=str(layout.early_bird(training.number)),
-        density=training.next_density, rewind=str(layout.rewind),
-        begin=training.moment.text if dense else 'init', criterion=training.criterion,
-        allocation=training.allocation, min_kept=training.min_kept, seed=training.seed,
-        **masks, **training.early_bird)]
+    hook: Hook = dict(
+        type='EarlyBirdHook',
+        folder=str(layout.early_bird(training.number)),
+        density=training.next_density,
+        rewind=str(layout.rewind),
+        criterion=training.criterion,
+        allocation=training.allocation,
+        min_kept=training.min_kept,
+        seed=training.seed,
+        **training.early_bird,
+    )
+    if training.number:
+        return [dict(hook, begin='init', ticket=str(layout.ticket(*training.key)))]
+    return [dict(hook, begin=training.moment.text, names=list(names))]
 
 
 def _keep_checkpoints(cfg: Config, training: Training) -> None:
     """Keep the last checkpoint, and at least two while training: one may be half-written."""
-    cfg.setdefault('default_hooks', ConfigDict())
+    cfg.default_hooks = cfg.get('default_hooks') or ConfigDict()
     if cfg.default_hooks.get('checkpoint') is None:
         cfg.default_hooks.checkpoint = ConfigDict(type='CheckpointHook', interval=1)
     hook = cfg.default_hooks.checkpoint
     for name in ('out_dir', 'filename_tmpl'):  # a round is gone on with from its own folder
         hook.pop(name, None)
     hook.save_last = hook.save_optimizer = hook.save_param_scheduler = True
-    limit = hook.get('max_keep_ckpts', -1)
-    hook.max_keep_ckpts = max(2, limit) if limit > 0 else training.max_keep_ckpts
+    hook.max_keep_ckpts = checkpoint_limit(cfg, training)
+
+
+def checkpoint_limit(cfg: Config, training: Training) -> int:
+    """Return how many checkpoints a training keeps: the config's limit, at least 2, or its own."""
+    hook = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    limit = int(hook.get('max_keep_ckpts', -1))
+    return max(2, limit) if limit > 0 else training.max_keep_ckpts

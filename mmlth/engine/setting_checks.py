@@ -40,11 +40,12 @@ def _check_names(settings: SettingFields) -> None:
     if isinstance(settings.schedule, str):
         _check_one_of('schedule', settings.schedule, tuple(SCHEDULES), ' or a list of sparsities')
     elif any(isinstance(each, str) for each in settings.schedule):
-        raise ValueError(f'schedule={list(settings.schedule)!r}: allowed are {", ".join(SCHEDULES)} or '
-                         'rising sparsities such as 0.5 0.8')
+        given, names = list(settings.schedule), ', '.join(SCHEDULES)
+        raise ValueError(f'schedule={given!r}: allowed are {names} or rising sparsities such as '
+                         '0.5 0.8')
     if settings.exact_resume not in (None, True, False):
-        raise ValueError(f'exact_resume={settings.exact_resume!r}: allowed are True, False, or None '
-                         'to follow the device')
+        raise ValueError(f'exact_resume={settings.exact_resume!r}: allowed are True, False, or '
+                         'None to follow the device')
 
 
 def _check_one_of(name: str, value: Any, allowed: tuple[str, ...], also: str = '') -> None:
@@ -67,8 +68,8 @@ def _check_rewind(settings: SettingFields) -> None:
     for name, value in (('optimizer', 'rewound'), ('lr_schedule', 'continue')):
         if getattr(settings, name) == value and settings.moment.is_start:
             raise ValueError(f'{name}={value!r} needs the state of a step k, but '
-                             f'rewind={settings.rewind!r} has none. Set rewind to a number of steps, '
-                             'epoch_K or P%')
+                             f'rewind={settings.rewind!r} has none. Set rewind to a number of '
+                             'steps, epoch_K or P%')
 
 
 def _check_moment(name: str, value: Any, names: tuple[str, ...] = ('init', )) -> None:
@@ -84,23 +85,24 @@ def _check_controls(settings: SettingFields) -> None:
         raise ValueError(f'controls={unknown}: allowed are {", ".join(CONTROLS)}')
     last = len(settings.densities()) - 1
     if settings.controls and not last:
-        raise ValueError(f'controls={settings.controls} belong to a ticket, but rounds=0 finds none; '
-                         'raise rounds')
-    if any(not isinstance(n, int) or not 0 < n <= last for n in settings.control_rounds):
-        raise ValueError(f'control_rounds={settings.control_rounds}: allowed are rounds 1 to {last}')
+        raise ValueError(f'controls={settings.controls} belong to a ticket, but rounds=0 finds '
+                         'none; raise rounds')
+    wanted = settings.control_rounds
+    if any(not isinstance(number, int) or not 0 < number <= last for number in wanted):
+        raise ValueError(f'control_rounds={wanted}: allowed are rounds 1 to {last}')
 
 
 def _check_shared(settings: SettingFields) -> None:
     for point in settings.capture:
         _check_moment('capture', point)
-    own = dict(early_bird=settings.early_bird is not None, optimizer=settings.optimizer == 'rewound',
-               lr_schedule=settings.lr_schedule == 'continue')
-    needs_own = [name for name, needed in own.items() if needed]
-    if settings.dense_from and needs_own:
-        name = needs_own[0]
-        raise ValueError(f'dense_from={settings.dense_from!r}: {name}={getattr(settings, name)!r} '
-                         'needs a dense round of its own, since a shared one keeps weights alone. '
-                         'Leave out one of the two')
+    if settings.dense_from is None:
+        return
+    for name, shared in dict(early_bird=None, optimizer='fresh', lr_schedule='restart').items():
+        value = getattr(settings, name)
+        if value != shared:
+            raise ValueError(
+                f'dense_from={settings.dense_from!r}: {name}={value!r} needs a dense round of its '
+                'own, since a shared one keeps weights alone. Leave out one of the two')
 
 
 def _check_ticket(settings: SettingFields) -> None:
@@ -110,7 +112,8 @@ def _check_ticket(settings: SettingFields) -> None:
                    or 'reverse' in settings.controls or len(settings.densities()) != 2)
     if contradicts:
         raise ValueError(f'ticket={settings.ticket!r} brings its masks and start weights and is '
-                         'trained once: leave rewind, early_bird, rounds and the control "reverse" out')
+                         'trained once: leave rewind, early_bird, rounds and the control '
+                         '"reverse" out')
 
 
 def _check_early_bird(settings: SettingFields) -> None:

@@ -54,36 +54,40 @@ class SettingFields:
         'paper', 'what may be pruned: "paper" (all weights but predictors and shortcut convs), '
         '"all", "backbone", or a list of groups', dict(nargs='+', metavar='S'))
     include: tuple[str, ...] = _setting(
-        (), 'regular expressions of tensor names that join the scope', dict(nargs='+', metavar='RE'))
+        (), 'regular expressions of tensor names that join the scope',
+        dict(nargs='+', metavar='RE'))
     exclude: tuple[str, ...] = _setting(
-        (), 'regular expressions of tensor names that leave the scope', dict(nargs='+', metavar='RE'))
+        (), 'regular expressions of tensor names that leave the scope',
+        dict(nargs='+', metavar='RE'))
     frozen: str = _setting(
-        'prune', 'tensors of the scope that training does not change: "prune" (the paper) or "keep" '
-        'them out of it', dict(choices=FROZEN_POLICIES))
+        'prune', 'tensors of the scope that training does not change: "prune" (the paper) or '
+        '"keep" them out of it', dict(choices=FROZEN_POLICIES))
     criterion: str = _setting(
         'magnitude', 'score of a weight, higher is kept: "magnitude", "initial_magnitude", '
         '"magnitude_increase", "random", or a function of yours (mmlth.core.criteria.register)',
         dict(metavar='C'))
     allocation: str = _setting(
-        'global', 'ranking: "global" over the scope, "normalized" (each layer divided by its norm), '
-        '"layerwise" (same share everywhere), "erk", or "N:M" such as "2:4" (N of every M inputs)',
-        dict(metavar='A'))
+        'global', 'ranking: "global" over the scope, "normalized" (each layer divided by its '
+        'norm), "layerwise" (same share everywhere), "erk", or "N:M" such as "2:4" (N of every M '
+        'inputs)', dict(metavar='A'))
     min_kept: int = _setting(
-        1, 'weights that every tensor keeps at least, against layer collapse', dict(type=int, metavar='N'))
+        1, 'weights that every tensor keeps at least, against layer collapse',
+        dict(type=int, metavar='N'))
     rewind: str | int = _setting(
-        'init', 'what survivors start from: "init" (w_0), a number of steps k, "epoch_K" or "P%" of '
-        'the training (w_k), "lr" (their trained weights, learning rate from the start), "none" '
-        '(trained weights, last learning rate), or "reinit" (newly drawn, a control)',
+        'init', 'what survivors start from: "init" (w_0), a number of steps k, "epoch_K" or "P%" '
+        'of the training (w_k), "lr" (their trained weights, learning rate from the start), '
+        '"none" (trained weights, last learning rate), or "reinit" (newly drawn, a control)',
         dict(type=_number, metavar='K'))
     optimizer: str = _setting(
         'fresh', 'optimizer state of a round: "fresh", or "rewound" to that of step k',
         dict(choices=OPTIMIZERS))
     lr_schedule: str = _setting(
-        'restart', 'learning rates of a round: "restart" at step 0 (the paper) or "continue" from '
-        'step k', dict(choices=LR_SCHEDULES))
-    early_bird: dict[str, Any] | None = _setting(
+        'restart', 'learning rates of a round: "restart" at step 0 (the paper) or "continue" '
+        'from step k', dict(choices=LR_SCHEDULES))
+    early_bird: Mapping[str, Any] | None = _setting(
         None, 'end a round before the last once the mask to come has settled: dict(interval=, '
-        'tolerance=, patience=, fraction=), see docs/early_bird.md; dict(fraction=1.0) only watches')
+        'tolerance=, patience=, fraction=), see docs/early_bird.md; dict(fraction=1.0) only '
+        'watches')
     controls: tuple[str, ...] = _setting(
         (), 'what to train beside the tickets: "random" mask, layer-matched "shuffle", "reinit", '
         '"dense" (rewound, nothing pruned), "reverse" mask', dict(nargs='+', metavar='C'))
@@ -94,23 +98,25 @@ class SettingFields:
         'taken over instead of trained again; it must have captured them (its rewind or capture)',
         dict(metavar='DIR'))
     capture: tuple[str | int, ...] = _setting(
-        (), 'further points, as rewind takes them, whose weights the dense round keeps for jobs that '
-        'share it', dict(nargs='+', type=_number, metavar='K'))
+        (), 'further points, as rewind takes them, whose weights the dense round keeps for jobs '
+        'that share it', dict(nargs='+', type=_number, metavar='K'))
     ticket: str | None = _setting(
         None, 'ticket file to train beside the dense net instead of one found here, with its own '
-        'start weights: of tools/transfer_ticket.py, say. Replaces target_sparsity, rounds, schedule '
-        'and rewind', dict(metavar='FILE'))
+        'start weights: of tools/transfer_ticket.py, say. Replaces target_sparsity, rounds, '
+        'schedule and rewind', dict(metavar='FILE'))
     seed: int = _setting(
-        0, 'seed of every round: initial weights, data order, augmentation', dict(type=int, metavar='N'))
+        0, 'seed of every round: initial weights, data order, augmentation',
+        dict(type=int, metavar='N'))
     keep: str = _setting(
-        'weights', 'what a finished round leaves of its checkpoints: "weights" (the last one, without '
-        'optimizer state), or "all"', dict(choices=KEEP))
+        'weights', 'what a finished round leaves of its checkpoints: "weights" (the last one, '
+        'without optimizer state), or "all"', dict(choices=KEEP))
     max_keep_ckpts: int = _setting(
-        2, 'checkpoints kept while a round is trained, where the config sets no limit of its own; at '
-        'least 2, so that one is whole while the next is written', dict(type=int, metavar='N'))
+        2, 'checkpoints kept while a round is trained, where the config sets no limit of its own; '
+        'at least 2, so that one is whole while the next is written',
+        dict(type=int, metavar='N'))
     exact_resume: bool | None = _setting(
-        None, 'a killed round goes on bit for bit: random numbers depend on the step alone and loader '
-        'processes start anew each epoch. None: on a CPU, where it can be promised',
+        None, 'a killed round goes on bit for bit: random numbers depend on the step alone and '
+        'loader processes start anew each epoch. None: on a CPU, where it can be promised',
         dict(type=_yes_or_no, metavar='yes|no'))
 
     def densities(self) -> tuple[float, ...]:

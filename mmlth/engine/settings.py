@@ -68,7 +68,7 @@ class IMPConfig(SettingFields):
     def from_config(
         cls, cfg: Mapping[str, Any], flags: Mapping[str, Any] | None = None,
     ) -> 'IMPConfig':
-        """Read a whole config: its ``imp`` block, whose seed is by default that of ``randomness``."""
+        """Read the ``imp`` block of a config; its seed is by default that of ``randomness``."""
         seed = cfg.get('randomness', {}).get('seed')
         block = {} if seed is None else dict(seed=seed)
         return cls.from_dicts({**block, **cfg.get('imp', {})}, flags)

@@ -6,10 +6,10 @@ from typing import Any
 
 from mmengine.logging import print_log
 
+from mmlth.core.checkpoints import iterations_of
 from mmlth.core.store import Store
-from mmlth.core.training import Training
+from mmlth.core.training import Outcome, Training
 from mmlth.engine.identity import describe, differences
-from mmlth.engine.outcome import Outcome
 
 _DENSE_SETTINGS = ('imp.seed', 'imp.exact_resume')  # those that a dense net depends on
 
@@ -35,12 +35,12 @@ def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> S
                                 'rounds=0 if nothing else is wanted of it')
     found = differences(_dense_part(there['identity']), _dense_part(identity))
     if found:
-        raise ValueError(f'{where} was trained with other settings: '
-                         f'{describe(found).replace(" now", " here")}. Name a job with the same config '
-                         'and seed')
+        shown = describe(found).replace(' now', ' here')
+        raise ValueError(f'{where} was trained with other settings: {shown}. Name a job with the '
+                         'same config and seed')
     if there['settings'].get('early_bird'):
-        raise ValueError(f'{where} was trained with early_bird, which may end the dense round early. '
-                         'Name another job')
+        raise ValueError(f'{where} was trained with early_bird, which may end the dense round '
+                         'early. Name another job')
     other.checkpoint(dense)
     other.captured(dense.moment.name)
     return other
@@ -52,9 +52,15 @@ def adopt(store: Store, dense: Training, identity: Mapping[str, Any]) -> Outcome
     store.adopt(other, dense, dense.moment.name)
     print_log(f'round 0 is taken over from {other.work_dir}')
     record = other.record(dense)
-    own = Path(os.path.relpath(other.work_dir, store.work_dir)).as_posix()
-    return Outcome(metrics=record.metrics, seconds=record.seconds, steps=record.steps,
-                   iterations=record.steps, saved_steps=record.saved_steps, trained_in=own)
+    path = os.path.relpath(other.work_dir, store.work_dir)
+    return Outcome(
+        metrics=record.metrics,
+        seconds=record.seconds,
+        steps=record.steps,
+        iterations=iterations_of(store.checkpoint(dense)),
+        saved_steps=record.saved_steps,
+        trained_in=Path(path).as_posix(),
+    )
 
 
 def _dense_part(identity: Mapping[str, Any]) -> dict[str, Any]:

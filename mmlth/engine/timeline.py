@@ -1,9 +1,9 @@
 """How long a runner's training is: the one place that counts its iterations, epochs and steps."""
 from mmengine.dist import get_world_size
-from mmengine.optim import OptimWrapperDict
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmlth.core.moment import Timeline
+from mmlth.engine.restore import optimizers_of
 
 
 def timeline_of(runner: Runner) -> Timeline:
@@ -17,10 +17,5 @@ def timeline_of(runner: Runner) -> Timeline:
     if not isinstance(runner.train_loop, EpochBasedTrainLoop):
         batch = loader.batch_size or loader.batch_sampler.batch_size
         epoch = -(-len(loader.dataset) // (batch * get_world_size()))
-    return Timeline(iterations=runner.max_iters, epoch=epoch, accumulation=_accumulation(runner))
-
-
-def _accumulation(runner: Runner) -> int:
-    wrapper = runner.optim_wrapper
-    several = list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
-    return max(int(each._accumulative_counts) for each in several)
+    counts = [int(each._accumulative_counts) for each in optimizers_of(runner).values()]
+    return Timeline(iterations=runner.max_iters, epoch=epoch, accumulation=max(counts))

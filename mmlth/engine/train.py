@@ -11,8 +11,8 @@ from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from mmlth.core.files import free_bytes
+from mmlth.core.training import Outcome
 from mmlth.engine.hooks import ProgressHook
-from mmlth.engine.outcome import Outcome
 
 
 def train(cfg: Config, progress: ProgressHook) -> Outcome:

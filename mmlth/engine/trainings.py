@@ -13,7 +13,10 @@ POLICIES = dict(
     reinit=('reinit', 'restart'))  # a control of the start weights
 # Control -> (masks, start); None is what the ticket has.
 CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
-    random=('random', None), shuffle=('shuffle', None), reinit=(None, 'reinit'), dense=('dense', None),
+    random=('random', None),
+    shuffle=('shuffle', None),
+    reinit=(None, 'reinit'),
+    dense=('dense', None),
     reverse=('reverse', None))
 
 
@@ -23,37 +26,54 @@ def list_trainings(settings: SettingFields) -> tuple[Training, ...]:
     A dense control is the same for every round and trained once, for the first that asks for one.
     """
     tickets = _tickets(settings)
-    wanted = settings.control_rounds or (len(tickets) - 1, )
-    controls = [_control(tickets[number], name) for number in wanted for name in settings.controls
-                if name != 'dense' or number == wanted[0]]
+    first, *others = settings.control_rounds or (len(tickets) - 1, )
+    controls = [_control(tickets[first], name) for name in settings.controls]
+    for number in others:
+        ticket = tickets[number]
+        controls += [_control(ticket, name) for name in settings.controls if name != 'dense']
     return (*tickets, *controls)
 
 
 def _tickets(settings: SettingFields) -> list[Training]:
-    densities = settings.densities()
-    common: dict[str, Any] = dict(
-        seed=settings.seed, moment=settings.moment, exact_resume=settings.resumes_exactly,
-        keep=settings.keep, max_keep_ckpts=settings.max_keep_ckpts)
-    selection: dict[str, Any] = dict(
-        criterion=settings.criterion, allocation=settings.allocation, min_kept=settings.min_kept)
-    watched = settings.early_bird is not None
-    tickets = [Training(
-        number=0, captures=tuple(map(Moment.parse, settings.capture)),
-        shared_from=settings.dense_from or '', keeps_state=_needs_state(settings),
-        early_bird=settings.early_bird, next_density=_after(densities, 0, settings),
-        **common, **(selection if watched else {}))]
-    for number in range(1, len(densities)):
-        found = Training(number=number, parent=tickets[-1], density=densities[number],
-                         next_density=_after(densities, number, settings), **common, **selection)
-        tickets.append(_with_policy(found, settings))
-    return tickets
+    """List the dense net and the tickets, each the parent of the next."""
+    watches = settings.early_bird is not None
+    found = [_dense(settings)]
+    for density in settings.densities()[1:]:
+        if watches:  # the mask of this round, while the round before is trained
+            found[-1] = replace(
+                found[-1], early_bird=settings.early_bird, next_density=density)
+        found.append(_pruned(settings, found[-1], density))
+    return found
 
 
-def _with_policy(training: Training, settings: SettingFields) -> Training:
-    start, schedule = POLICIES.get(str(settings.rewind), ('rewound', settings.lr_schedule))
-    watched = settings.early_bird if training.next_density is not None else None
-    found = replace(training, masks='pruned', start=start, schedule=schedule,
-                    optimizer=settings.optimizer, early_bird=watched)
+def _dense(settings: SettingFields) -> Training:
+    captures = tuple(Moment.parse(point) for point in settings.capture)
+    continues = settings.lr_schedule == 'continue'
+    dense = Training(
+        number=0,
+        captures=captures,
+        shared_from=settings.dense_from or '',
+        keeps_state=continues or settings.optimizer == 'rewound',
+        **_common(settings),
+    )
+    # Only what is watched depends on how weights are chosen.
+    return replace(dense, **_selection(settings)) if settings.early_bird is not None else dense
+
+
+def _pruned(settings: SettingFields, before: Training, density: float) -> Training:
+    continued = ('rewound', settings.lr_schedule)
+    start, schedule = POLICIES.get(str(settings.rewind), continued)
+    found = Training(
+        number=before.number + 1,
+        parent=before,
+        masks='pruned',
+        start=start,
+        density=density,
+        optimizer=settings.optimizer,
+        schedule=schedule,
+        **_common(settings),
+        **_selection(settings),
+    )
     if settings.ticket:
         return replace(found, masks='given', start='given', ticket=settings.ticket)
     return found
@@ -61,16 +81,32 @@ def _with_policy(training: Training, settings: SettingFields) -> Training:
 
 def _control(ticket: Training, name: str) -> Training:
     masks, start = CONTROL_POLICIES[name]
-    return replace(ticket, label=name, parent=ticket, masks=masks or 'of parent',
-                   start=start or 'of parent', density=1.0 if name == 'dense' else ticket.density,
-                   early_bird=None, next_density=None, ticket='')
+    return replace(
+        ticket,
+        label=name,
+        parent=ticket,
+        masks=masks or 'of parent',
+        start=start or 'of parent',
+        density=1.0 if name == 'dense' else ticket.density,
+        early_bird=None,
+        next_density=None,
+        ticket='',
+    )
 
 
-def _needs_state(settings: SettingFields) -> bool:
-    return settings.optimizer == 'rewound' or settings.lr_schedule == 'continue'
+def _common(settings: SettingFields) -> dict[str, Any]:
+    return dict(
+        seed=settings.seed,
+        moment=settings.moment,
+        exact_resume=settings.resumes_exactly,
+        keep=settings.keep,
+        max_keep_ckpts=settings.max_keep_ckpts,
+    )
 
 
-def _after(densities: tuple[float, ...], number: int, settings: SettingFields) -> float | None:
-    """Return the density of the next round where it is watched while this one is trained."""
-    watched = settings.early_bird is not None and number + 1 < len(densities)
-    return densities[number + 1] if watched else None
+def _selection(settings: SettingFields) -> dict[str, Any]:
+    return dict(
+        criterion=settings.criterion,
+        allocation=settings.allocation,
+        min_kept=settings.min_kept,
+    )

@@ -8,6 +8,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import MODEL_WRAPPERS
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from mmlth.core.masks import Masks, check_fits, shared_with
 from mmlth.core.storage import shared_names
@@ -52,10 +53,14 @@ class PrunedModelWrapper(nn.Module):
         # One of a parameter's names stands for all; a copy that follows another net has its own.
         named = {id(parameters[name]): name for name in reversed(shared_with(masks, shared))}
         self._parameters_of = {name: parameters[name] for name in reversed(named.values())}
-        self._owner = {name: name if name in masks else shared[name] for name in self._parameters_of}
+        self._owner = {name: name if name in masks else shared[name]
+                       for name in self._parameters_of}
         self._bits = {name: _bits(mask, parameters[name]) for name, mask in masks.items()}
-        self._handles = [parameter.register_post_accumulate_grad_hook(self._mask_grad(name))
-                         for name, parameter in self._parameters_of.items() if parameter.requires_grad]
+        self._handles: list[RemovableHandle] = []
+        for name, parameter in self._parameters_of.items():
+            if parameter.requires_grad:
+                hook = self._mask_grad(name)
+                self._handles.append(parameter.register_post_accumulate_grad_hook(hook))
         self.apply_masks()
 
     @property
@@ -107,7 +112,8 @@ class PrunedModelWrapper(nn.Module):
             ValueError: ``assign``, which would replace the parameters that hooks hang on.
         """
         if assign:
-            raise ValueError('load_state_dict(assign=True) would replace masked parameters; use False')
+            raise ValueError('load_state_dict(assign=True) would replace masked parameters; use '
+                             'False')
         result = self.module.load_state_dict(state_dict, strict=strict)
         self.apply_masks()
         return result

@@ -107,3 +107,33 @@ def test_free_space_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(tmp_
     monkeypatch.setattr(files.shutil, 'disk_usage', lambda path: asked.append(Path(path)) or usage(path))
     assert files.free_bytes(tmp_path / 'not' / 'yet') > 0
     assert asked == [tmp_path]
+
+
+def test_a_link_keeps_the_rights_of_its_source_and_outlives_its_replacement(old, tmp_path):
+    old.chmod(0o444)
+    second = tmp_path / 'second'
+    files.link_or_copy(old, second)
+    assert second.samefile(old)
+    assert old.stat().st_mode & 0o777 == 0o444
+    files.write_text(second, 'new')
+    assert (old.read_text(), second.read_text()) == ('old', 'new')
+
+
+def test_a_disk_without_links_gets_a_copy_that_can_be_written(old, tmp_path, monkeypatch):
+    def fail(*args):
+        raise OSError(errno.EXDEV, 'another disk')
+    monkeypatch.setattr(os, 'link', fail)
+    old.chmod(0o444)
+    files.link_or_copy(old, tmp_path / 'second')
+    assert (tmp_path / 'second').read_text() == 'old'
+    assert (tmp_path / 'second').stat().st_mode & 0o200
+
+
+def test_a_folder_is_locked_under_all_its_names(tmp_path):
+    folder, other = tmp_path / 'folder', tmp_path / 'other'
+    folder.mkdir()
+    other.symlink_to(folder)
+    with files.locked_folder(folder / '.lock'):
+        refused = pytest.raises(BlockingIOError, match='this process is working on')
+        with refused, files.locked_folder(other / '.lock'):
+            pass

@@ -42,11 +42,6 @@ def names(model, **kwargs):
     return sorted(choose(list_weights(model), **kwargs))
 
 
-def test_groups_by_name_alone_serve_tickets_without_their_model():
-    names = ('backbone.conv1.weight', 'rpn_head.rpn_cls.weight', 'something.weight')
-    assert [scope.group_of(name) for name in names] == ['backbone', 'predictors', 'other']
-
-
 def test_embeddings_norms_and_biases_are_never_listed(model):
     assert sorted(w.name for w in list_weights(model)) == sorted(PAPER + PREDICTORS + SHORTCUTS)
 

@@ -154,7 +154,7 @@ def test_scalars_go_to_the_message_hub(toy_cfg, tmp_path):
 
 
 def test_only_some_masks_are_stored(toy_cfg, tmp_path, monkeypatch):
-    monkeypatch.setattr('mmlth.engine.mask_watch.MASK_FILES', 3)
+    monkeypatch.setattr('mmlth.core.mask_watch.MASK_FILES', 3)
     toy_runner(toy_cfg, tmp_path / 'a', make(tmp_path, interval=1, fraction=1.0)).train()
     assert [step for step, _ in files.mask_files(tmp_path / 'eb')] == [0, 4, 8, 12]
     assert steps(tmp_path) == list(range(13))

@@ -122,6 +122,23 @@ def test_round_config_changes_only_the_copy(toy_cfg, tmp_path):
     assert cfg.default_hooks.checkpoint.max_keep_ckpts == 2 and cfg.default_hooks.checkpoint.save_last
 
 
+def test_the_weights_of_a_config_are_loaded_into_a_fresh_round_not_a_resumed_one(toy_cfg, tmp_path):
+    toy_cfg.load_from = 'pretrained.pth'
+    dense = IMPConfig().trainings()[0]
+    layout = Layout(tmp_path)
+    fresh = round_config(toy_cfg, dense, layout)
+    assert (fresh.load_from, fresh.resume) == ('pretrained.pth', False)
+    resumed = round_config(toy_cfg, dense, layout, resume=tmp_path / 'epoch_1.pth')
+    assert (resumed.load_from, resumed.resume) == (str(tmp_path / 'epoch_1.pth'), True)
+
+
+def test_a_config_may_leave_all_hooks_to_mmengine(toy_cfg, tmp_path):
+    toy_cfg.default_hooks = None
+    checkpoint = of_round(toy_cfg, tmp_path, 0).default_hooks.checkpoint
+    assert (checkpoint.type, checkpoint.max_keep_ckpts) == ('CheckpointHook', 2)
+    assert checks.needed_bytes(10, IMPConfig().trainings(), toy_cfg) > 0
+
+
 def test_two_checkpoints_are_kept_at_least_while_a_round_is_trained(toy_cfg, tmp_path):
     for given, used in ((-1, 2), (1, 2), (5, 5)):
         toy_cfg.default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=given))

@@ -41,6 +41,31 @@ except FileNotFoundError as error:
     assert found == ['found by 0\nno such thing'] * 2
 
 
+def test_no_rank_waits_for_an_error_that_cannot_be_sent(tmp_path):
+    first, second = two_ranks(tmp_path, """
+class Odd(AttributeError):
+    def __init__(self, one, two):
+        super().__init__(f'{one} and {two}')
+        self.handle = lambda: None
+def fail():
+    raise Odd('this', 'that')
+try:
+    ranks.on_rank_0(fail)
+except (Odd, RuntimeError) as error:
+    print(error)
+def decode():
+    b'\\xff'.decode()
+try:
+    ranks.on_every_rank(decode)
+except ValueError as error:
+    print(error)
+""")
+    assert first.splitlines()[0] == 'this and that'
+    assert second.splitlines()[0] == 'Odd: this and that'
+    for out in (first, second):
+        assert out.splitlines()[1].startswith('rank 0 on ') and "can't decode byte 0xff" in out
+
+
 def test_an_error_of_one_rank_is_raised_on_all_with_its_host(tmp_path):
     first, second = two_ranks(tmp_path, """
 def check():

@@ -71,6 +71,16 @@ def test_a_shared_round_costs_no_seconds_and_survives_its_source(dense, job):
     assert load_state(latest_checkpoint(layout.round_dir(0)))
 
 
+def test_a_dense_round_that_accumulates_gradients_can_be_shared(toy_cfg, run_imp, tmp_path):
+    toy_cfg.optim_wrapper.accumulative_counts = 2
+    settings = dict(rounds=1, target_sparsity=0.75)
+    dense = tmp_path / 'dense'
+    alone = run_imp(copy.deepcopy(toy_cfg), dense, **settings)
+    shared = run_imp(toy_cfg, tmp_path / 'job', **settings, dense_from=str(dense))
+    assert digests(shared) == digests(alone)
+    assert shared.rounds[0]['steps'] == alone.rounds[0]['steps'] == 6
+
+
 def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
     with pytest.raises(ValueError, match=r'imp\.seed: 0 there, 1 here'):
         job('other', dense_from=dense, seed=1)

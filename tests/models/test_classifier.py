@@ -9,7 +9,7 @@ from mmengine.structures import BaseDataElement
 from torch.nn import functional as F
 
 import mmlth.models.classifier  # noqa: F401  registers it
-from mmlth.core.scope import group_of, list_weights
+from mmlth.core.scope import list_weights
 from mmlth.engine.config_files import load_config
 
 BACKBONE = dict(type='ResNet', depth=18, base_channels=4)
@@ -117,6 +117,6 @@ def test_config_has_the_backbone_of_the_tiny_detectors():
     ]
     assert states[0] == states[1] and len(states[0]) == 120
     others = [
-        w.name for w in list_weights(nets[0]) if not w.name.startswith('backbone.')
+        (w.name, w.group) for w in list_weights(nets[0]) if not w.name.startswith('backbone.')
     ]
-    assert others == ['head.fc.weight'] and group_of(others[0]) == 'predictors'
+    assert others == [('head.fc.weight', 'predictors')]

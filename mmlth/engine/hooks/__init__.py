@@ -5,4 +5,5 @@ from mmlth.engine.hooks.progress_hook import ProgressHook
 from mmlth.engine.hooks.step_seed_hook import StepSeedHook
 from mmlth.engine.hooks.ticket_hook import TicketHook
 
-__all__ = ['CaptureHook', 'CaptureStateHook', 'EarlyBirdHook', 'ProgressHook', 'StepSeedHook', 'TicketHook']
+__all__ = ['CaptureHook', 'CaptureStateHook', 'EarlyBirdHook', 'ProgressHook', 'StepSeedHook',
+           'TicketHook']

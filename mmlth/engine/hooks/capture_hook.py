@@ -2,13 +2,13 @@
 import os
 from pathlib import Path
 
-from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmlth.core.moment import Moment, Timeline
 from mmlth.core.ticket import save_weights
+from mmlth.engine.ranks import on_rank_0
 from mmlth.engine.timeline import timeline_of
 from mmlth.engine.wrapper import unwrap
 
@@ -26,8 +26,8 @@ class CaptureHook(Hook):
         ValueError: The training ends before that; raised before its first step.
     """
 
-    # After hooks (NORMAL, 50) that copy weights, as a mean teacher's does; before EarlyBirdHook (55),
-    # which may compare with what is captured.
+    # After hooks (NORMAL, 50) that copy weights, as a mean teacher's does; before EarlyBirdHook
+    # (55), which may compare with what is captured.
     priority = 52
 
     def __init__(self, path: str, moment: str | int = 'init') -> None:
@@ -47,22 +47,20 @@ class CaptureHook(Hook):
     def before_train_epoch(self, runner: Runner) -> None:
         # Not before_train: other hooks may still copy weights there.
         if self.iteration == 0 and runner.iter == 0:
-            self._save(runner)
+            on_rank_0(self._save, runner)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None,
         outputs: dict | None = None,
     ) -> None:
         if runner.iter + 1 == self.iteration:  # runner.iter counts this iteration only later
-            self._save(runner)
+            on_rank_0(self._save, runner)
 
     def _save(self, runner: Runner) -> None:
-        if is_main_process():
-            step = self.timeline.steps_at(self.iteration)
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            digest = save_weights(unwrap(runner.model).state_dict(), self.path, step=step)
-            runner.logger.info(f'w_{step} saved to {self.path} (digest {digest[:12]})')
-        barrier()
+        step = self.timeline.steps_at(self.iteration)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        digest = save_weights(unwrap(runner.model).state_dict(), self.path, step=step)
+        runner.logger.info(f'w_{step} saved to {self.path} (digest {digest[:12]})')
 
 
 @HOOKS.register_module()
@@ -94,8 +92,8 @@ class CaptureStateHook(Hook):
         if self.by_epoch and self.iteration % timeline.epoch:
             nearest = max(1, round(self.iteration / timeline.epoch))
             raise ValueError(
-                f'rewind={self.moment.value} with a state to go back to must end an epoch, which has '
-                f'{timeline.epoch} iterations here: set rewind="epoch_{nearest}"')
+                f'rewind={self.moment.value} with a state to go back to must end an epoch, which '
+                f'has {timeline.epoch} iterations here: set rewind="epoch_{nearest}"')
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.by_epoch and runner.iter == self.iteration:
@@ -113,6 +111,4 @@ class CaptureStateHook(Hook):
         runner.save_checkpoint(
             str(self.path.parent), partial, save_optimizer=True, save_param_scheduler=True,
             by_epoch=self.by_epoch)
-        if is_main_process():
-            os.replace(self.path.parent / partial, self.path)
-        barrier()
+        on_rank_0(os.replace, self.path.parent / partial, self.path)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -12,8 +11,8 @@ from torch import nn
 
 from mmlth.core.checkpoints import iterations_of, latest_checkpoint
 from mmlth.core.early_bird import EarlyBird, settled
+from mmlth.core.mask_watch import MaskWatch, is_stored
 from mmlth.core.moment import Moment, Timeline
-from mmlth.engine.mask_watch import MaskWatch, is_stored
 from mmlth.engine.ranks import on_rank_0
 from mmlth.engine.timeline import timeline_of
 from mmlth.engine.wrapper import unwrap
@@ -25,16 +24,17 @@ _KEY = 'early_bird_history'  # in checkpoints: what a resumed training must know
 class EarlyBirdHook(Hook):
     """Look at the mask at intervals; end the training when it has settled, or at a fraction of it.
 
-    A look scores and selects as the pruning after this training will, on copies: the training itself
-    is the same bit for bit until it ends. Rank 0 looks, all ranks are told and stop at the same step.
-    A training that ends early is evaluated there and leaves a checkpoint of its last step.
+    A look scores and selects as the pruning after this training will, on copies: the training
+    itself is the same bit for bit until it ends. Rank 0 looks, all ranks are told and stop at the
+    same step. A training that ends early is evaluated there and leaves a checkpoint of its last
+    step.
 
     Source: You et al., ICLR 2020; Girish et al., CVPR 2021 (experiment on early-bird masks).
 
     Args:
         folder: Where the looks go; what an earlier training left is deleted.
         density, names, ticket, rewind, criterion, allocation, min_kept, seed: See
-            :class:`mmlth.engine.mask_watch.MaskWatch`.
+            :class:`mmlth.core.mask_watch.MaskWatch`.
         begin: First moment that may be looked at: 'init', a number of steps, 'epoch_K' or 'P%'. In
             a dense round it must not be before w_k is captured.
         interval, tolerance, patience, fraction: See :class:`mmlth.core.early_bird.EarlyBird`.
@@ -64,9 +64,17 @@ class EarlyBirdHook(Hook):
         self.settings = EarlyBird(
             interval=interval, tolerance=tolerance, patience=patience, fraction=fraction)
         self.watch = MaskWatch(
-            folder=Path(folder), density=density, names=None if names is None else tuple(names),
-            ticket=ticket, rewind=rewind, criterion=criterion, allocation=allocation,
-            min_kept=min_kept, seed=seed, patience=patience)
+            folder=Path(folder),
+            density=density,
+            names=None if names is None else tuple(names),
+            ticket=ticket,
+            rewind=rewind,
+            criterion=criterion,
+            allocation=allocation,
+            min_kept=min_kept,
+            seed=seed,
+            patience=patience,
+        )
         self.moment = Moment.parse(begin)
         self.begin = 0
         self.max_steps = 0
@@ -92,8 +100,8 @@ class EarlyBirdHook(Hook):
         self._plan = self.settings.plan(self.max_steps, self.begin)
         if self.settings.fraction != 1 and not hasattr(runner.train_loop, 'stop_training'):
             raise ValueError(
-                f'early_bird: {type(runner.train_loop).__name__} has no stop_training, so it cannot '
-                'be ended early. Use a loop of MMEngine, or fraction=1.0 to watch only')
+                f'early_bird: {type(runner.train_loop).__name__} has no stop_training, so it '
+                'cannot be ended early. Use a loop of MMEngine, or fraction=1.0 to watch only')
         if isinstance(runner.train_loop, EpochBasedTrainLoop):
             _end_epoch_when_stopped(runner.train_loop)
         done = self._timeline.steps_at(runner.iter)
@@ -103,11 +111,8 @@ class EarlyBirdHook(Hook):
 
     def before_train_epoch(self, runner: Runner) -> None:
         # Not before_train: the hook that sets a ticket's weights comes after this one there.
-        if runner.iter == 0 and is_main_process():
-            if self.begin:  # what can't be pruned raises now
-                self.watch.masks(unwrap(runner.model), captured=False)
-            else:
-                self._look(runner, 0)
+        if runner.iter == 0:
+            on_rank_0(self._first_look, runner)
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None,
@@ -126,34 +131,38 @@ class EarlyBirdHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         checkpoint[_KEY] = dict(
-            density=self.watch.density, stopped_at=self.stopped_at, past=self.watch.history())
+            density=self.watch.density,
+            stopped_at=self.stopped_at,
+            past=self.watch.history(),
+        )
 
     def after_train(self, runner: Runner) -> None:
-        """Say what watching cost; after an early end do what MMEngine does only at its intervals."""
+        """Say what watching cost; save and evaluate an early end, which MMEngine does not."""
         whole = time.perf_counter() - self._start
         runner.logger.info(f'early bird: looks took {self.seconds:.2f} of {whole:.1f} s, '
                            f'{self.seconds / whole:.2%}')
         if self.stopped_at is None:
             return
-        if is_main_process():
-            newest = latest_checkpoint(runner.work_dir)
-            if newest is None or iterations_of(newest) != runner.iter:
-                runner.save_checkpoint(
-                    runner.work_dir, f'iter_{runner.iter}.pth', by_epoch=False,
-                    meta=dict(epoch=runner.epoch, iter=runner.iter))
+        on_rank_0(_save_end, runner)
         if self._evaluated_at != runner.iter and runner.val_loop is not None:
             runner.val_loop.run()
 
     def _resume(self, runner: Runner, done: int) -> None:
         found = self._resumed_from
         if found is None or found['density'] != self.watch.density:  # a schedule goes on from w_k
-            runner.logger.warning('the checkpoint holds no early-bird masks of this round: watching '
-                                  'starts anew')
+            runner.logger.warning('the checkpoint holds no early-bird masks of this round: '
+                                  'watching starts anew')
             return
         on_rank_0(self.watch.take_up, found['past'])
         if found['stopped_at'] == done:
             self.stopped_at = done
             runner.train_loop.stop_training = True
+
+    def _first_look(self, runner: Runner) -> None:
+        if self.begin:  # what can't be pruned raises now
+            self.watch.masks(unwrap(runner.model), captured=False)
+        else:
+            self._look(runner, 0)
 
     def _look(self, runner: Runner, step: int) -> bool:
         """Compute, compare, log and remember the mask of this step; tell whether to end here."""
@@ -177,8 +186,12 @@ class EarlyBirdHook(Hook):
         if rows:
             newest = rows[-1]
             largest = max(row['distance'] for row in rows)
-            scalars = dict(mask_iou=newest['iou'], mask_iou_by_chance=newest['chance_iou'],
-                           mask_hamming=newest['hamming'], mask_distance=largest)
+            scalars = dict(
+                mask_iou=newest['iou'],
+                mask_iou_by_chance=newest['chance_iou'],
+                mask_hamming=newest['hamming'],
+                mask_distance=largest,
+            )
             for name, value in scalars.items():
                 runner.message_hub.update_scalar(f'train/{name}', value)
             runner.logger.info(
@@ -191,8 +204,20 @@ class EarlyBirdHook(Hook):
 
 def _evaluated(runner: Runner, step: int) -> nn.Module:
     """Return the model whose weights a checkpoint of this step would be evaluated with."""
-    averaged = [hook.ema_model.module for hook in runner.hooks if isinstance(hook, EMAHook) and step]
-    return averaged[0] if averaged else unwrap(runner.model)
+    for hook in runner.hooks if step else ():
+        if isinstance(hook, EMAHook):
+            averaged: nn.Module = hook.ema_model.module
+            return averaged
+    return unwrap(runner.model)
+
+
+def _save_end(runner: Runner) -> None:
+    """Write the checkpoint of the last step unless it is there."""
+    newest = latest_checkpoint(runner.work_dir)
+    if newest is None or iterations_of(newest) != runner.iter:
+        runner.save_checkpoint(
+            runner.work_dir, f'iter_{runner.iter}.pth', by_epoch=False,
+            meta=dict(epoch=runner.epoch, iter=runner.iter))
 
 
 def _end_epoch_when_stopped(loop: EpochBasedTrainLoop) -> None:

@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.moment import Timeline
-from mmlth.engine.outcome import Outcome
+from mmlth.core.training import Outcome
 from mmlth.engine.timeline import timeline_of
 
 _SECONDS = 'imp_seconds'  # in the message hub, hence in checkpoints: survives a resume
@@ -89,8 +89,12 @@ class ProgressHook(Hook):
         """Return what the training came to, after it has ended and was evaluated."""
         steps = self._timeline.steps_at(self._iterations)
         return Outcome(
-            metrics=dict(self.metrics or {}), seconds=self.seconds, steps=steps,
-            iterations=self._iterations, saved_steps=self._timeline.steps - steps)
+            metrics=dict(self.metrics or {}),
+            seconds=self.seconds,
+            steps=steps,
+            iterations=self._iterations,
+            saved_steps=self._timeline.steps - steps,
+        )
 
     def describe(self) -> str:
         """Say round and both sparsities in one line."""

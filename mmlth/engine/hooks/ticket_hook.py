@@ -46,9 +46,9 @@ class TicketHook(Hook):
             w_k is missing, damaged or foreign. Before the first step: it doesn't fit the model.
     """
 
-    # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes, and
-    # after a mean teacher's hook (NORMAL) has copied what is rewound here. Masking itself doesn't
-    # depend on it: it happens inside the optimizer's step.
+    # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes,
+    # and after a mean teacher's hook (NORMAL) has copied what is rewound here. Masking itself
+    # doesn't depend on it: it happens inside the optimizer's step.
     priority = 'BELOW_NORMAL'
 
     def __init__(
@@ -58,8 +58,8 @@ class TicketHook(Hook):
         self.path = Path(ticket)
         self.rewind = rewind
         if (continues or optimizer == 'rewound') and not state:
-            raise ValueError(f'TicketHook: optimizer={optimizer!r}, continues={continues} go back to a '
-                             'checkpoint of step k; name it with state')
+            raise ValueError(f'TicketHook: optimizer={optimizer!r}, continues={continues} go back '
+                             'to a checkpoint of step k; name it with state')
         self.state = state or ''
         self.optimizer = optimizer
         self.continues = continues
@@ -123,7 +123,7 @@ class TicketHook(Hook):
                     averaged[name].masked_fill_(~mask.to(averaged[name].device), 0)
 
     def _restore_optimizers(self, runner: Runner) -> None:
-        """Set optimizer state and learning rates to what the policies say, before the first step."""
+        """Set optimizer state and learning rates to what the policies say."""
         parameters = dict(unwrap(runner.model).named_parameters(remove_duplicate=False))
         masks = {parameters[name]: mask for name, mask in self.ticket.masks.items()}
         rewound = self.optimizer == 'rewound'

@@ -3,15 +3,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from mmlth.core import criteria, mask_history, scope, selection
 from mmlth.core.mask_coding import pack_all, unpack_all
 from mmlth.core.masks import Masks, Weights, count_each, dense_masks, density as density_of, kept
 from mmlth.core.overlap import count_overlap, describe, describe_each
+from mmlth.core.quiet import quiet
 from mmlth.core.ticket import load_ticket, load_weights
-from mmlth.engine.quiet import quiet
 
 MASK_FILES = 25  # stored by a whole training for the comparison with its final mask
 _NEED_NO_INITIAL = ('magnitude', 'random')
@@ -78,16 +77,16 @@ class MaskWatch:
         old = load_ticket(self.ticket).masks if self.ticket is not None else None
         missing = [name for name in old or self.names or () if name not in weights]
         if missing:
-            raise ValueError(f'early_bird: the model has no parameters {missing[:5]}. Were the names '
-                             'or the ticket made for another model?')
+            raise ValueError(f'early_bird: the model has no parameters {missing[:5]}. Were the '
+                             'names or the ticket made for another model?')
         self._old = old or dense_masks({name: weights[name] for name in self.names or ()})
-        if self.density > density_of(self._old):
-            raise ValueError(f'early_bird: density={self.density} is above '
-                             f'{density_of(self._old):.4g}, the density of the masks that are trained')
+        trained = density_of(self._old)
+        if self.density > trained:
+            raise ValueError(f'early_bird: density={self.density} is above {trained:.4g}, the '
+                             'density of the masks that are trained')
         self._alive = count_each(self._old)
         mask_history.forget_after(self.folder, done or -1)
 
-    @torch.no_grad()
     def masks(self, model: nn.Module, *, captured: bool) -> Masks:
         """Prune a copy of a model's weights as a checkpoint with them would be pruned.
 
