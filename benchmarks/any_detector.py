@@ -45,7 +45,8 @@ def configs_of(family: Path) -> list[str]:
     """List the configs of a family, plain ones first."""
     found = [path for path in family.glob('*.py')
              if not any(word in path.stem for word in NO_MODELS)]
-    return [f'mmdet::{family.name}/{path.name}' for path in sorted(found, key=lambda p: len(p.stem))]
+    plain_first = sorted(found, key=lambda path: len(path.stem))
+    return [f'mmdet::{family.name}/{path.name}' for path in plain_first]
 
 
 def without_pretrained(value: Any) -> Any:
@@ -101,9 +102,10 @@ def row_of(family: Path, args: argparse.Namespace) -> list[str]:
         facts, reason = run_one(name, args.limit)
         if facts is not None:
             unknown = ', '.join(facts['unknown']) or '-'
-            return [family.name, Path(name).stem, f'{facts["parameters"]:,}', f'{facts["in_scope"]:.1%}',
-                    str(facts['weights']), str(facts['predictors']), str(facts['shared']), unknown,
-                    f'{facts["seconds"]:.1f}', 'rehearsed']
+            counts = [str(facts[key]) for key in ('weights', 'predictors', 'shared')]
+            return [family.name, Path(name).stem, f'{facts["parameters"]:,}',
+                    f'{facts["in_scope"]:.1%}', *counts, unknown, f'{facts["seconds"]:.1f}',
+                    'rehearsed']
         reasons.append(reason)
     reason = reasons[0] if reasons else 'no config'
     return [family.name, *['-'] * 8, reason]

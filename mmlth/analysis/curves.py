@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -135,7 +136,7 @@ def _cross(point: PlotPoint, colour: str) -> style.Cross:
 def _ticks(axes: Axes, points: Iterable[PlotPoint]) -> None:
     """Put a tick at each point where there is room for that."""
     places = sorted({point.x for point in points if not point.dense})
-    gaps = [b - a for a, b in zip(places, places[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(places)]
     has_room = not gaps or min(gaps) > _LEAST_GAP * (places[-1] - places[0])
     if len(places) <= _MOST_TICKS and has_room:
         axes.set_xticks(places, [f'{place:.4g}' for place in places])

@@ -8,7 +8,7 @@ from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
 # Younger than the first files.
-_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in'}
+_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in', 'id'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +37,7 @@ class RoundRecord:
         saved_steps: Optimizer steps that an early end (early-bird mask) saved.
         trained_in: Work directory of the job that a dense round was taken over from, relative to
             this one's, or ''.
+        id: Hash of all that decided the numbers (:meth:`mmlth.core.training.Training.id`), or ''.
     """
 
     round: int
@@ -57,6 +58,7 @@ class RoundRecord:
     parent: str = ''
     saved_steps: int = 0
     trained_in: str = ''
+    id: str = ''
     version: int = FORMAT_VERSION
 
 

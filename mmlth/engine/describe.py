@@ -19,7 +19,7 @@ _BUFFERS = {'trained': 'kept', 'reinit': 'new'}
 
 def describe_training(
     store: Store, training: Training, outcome: Outcome, plan: Preflight, settings: IMPConfig,
-    state: dict[str, Tensor],
+    state: dict[str, Tensor], config: dict[str, Any],
 ) -> RoundRecord:
     """Return the record of a training that has ended.
 
@@ -30,6 +30,7 @@ def describe_training(
         plan: Of the job.
         settings: Of the job.
         state: What it ended with.
+        config: What of the config decides the numbers.
     """
     ticket = store.ticket(training)
     alive = kept(ticket.masks)
@@ -53,6 +54,7 @@ def describe_training(
         layer_density={name: density({name: mask}) for name, mask in ticket.masks.items()},
         policies=_policies(store, training, settings),
         digests=_digests(store, training, ticket, state),
+        id=training.id(config),
     )
 
 

@@ -100,6 +100,8 @@ class IMPRunner:
         if training.shared_from:
             return on_rank_0(self.work.adopt, training)
         resume, begin, rates = on_rank_0(self.work.start_of, training)
+        for path in filter(None, (resume, rates)):
+            wait_until(path.exists)  # a network file system may show it late
         plan, trainings = self.work.plan, self.work.trainings
         kept = round(training.density * plan.scope_size)
         progress = ProgressHook(

@@ -14,7 +14,7 @@ from mmlth.core.store import Store
 from mmlth.core.training import Outcome, Training
 from mmlth.engine.checks import check_disk
 from mmlth.engine.describe import describe_ticket, describe_training
-from mmlth.engine.identity import identity
+from mmlth.engine.identity import config_identity, identity
 from mmlth.engine.net import read_net
 from mmlth.engine.policies import MASKS, STARTS
 from mmlth.engine.preflight import Preflight, plan
@@ -123,7 +123,8 @@ class Job:
             dense = dense_masks(weights_of(state, self.plan.names))
             self._save_ticket(training, dense, self.store.w_k())
         self.store.reduce(training)
-        record = describe_training(self.store, training, outcome, self.plan, self.settings, state)
+        record = describe_training(self.store, training, outcome, self.plan, self.settings, state,
+                                   config_identity(self.cfg))
         self.store.finish(training, record)
 
     def _save_ticket(self, training: Training, masks: Masks, start: Weights) -> None:

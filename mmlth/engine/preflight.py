@@ -3,6 +3,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from mmlth.core import criteria, scope, selection
@@ -186,7 +187,9 @@ def _notes(net: Net, settings: IMPConfig, names: tuple[str, ...]) -> list[str]:
 def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:
     """Measure w_0: fresh heads look small beside pretrained convolutions and may be emptied."""
     state = net.state
-    magnitudes = {w.name: float(state[w.name].abs().float().median()) for w in found.weights}
+    # numpy's median partitions, which is several times faster than torch's.
+    magnitudes = {w.name: float(np.median(state[w.name].abs().float().numpy()))
+                  for w in found.weights}
     masks = ranked_now(found, state, settings, found.densities[-1])
     previews = {name: count_kept(mask) / mask.numel() for name, mask in masks.items()}
     return replace(found, magnitudes=magnitudes, previews=previews)

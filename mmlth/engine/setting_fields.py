@@ -51,8 +51,8 @@ class SettingFields:
         'the paper), "linear", or a list of rising sparsities, which replaces target_sparsity and '
         'rounds', dict(nargs='+', type=_number, metavar='S'))
     scope: str | tuple[str, ...] = _setting(
-        'paper', 'what may be pruned: "paper" (all weights but predictors and shortcut convs), '
-        '"all", "backbone", or a list of groups', dict(nargs='+', metavar='S'))
+        'paper', 'what may be pruned: "paper" (all weights but predictors, shortcut convs and what '
+        'steers sampling), "all", "backbone", or a list of groups', dict(nargs='+', metavar='S'))
     include: tuple[str, ...] = _setting(
         (), 'regular expressions of tensor names that join the scope',
         dict(nargs='+', metavar='RE'))

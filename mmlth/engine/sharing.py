@@ -33,14 +33,9 @@ def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> S
     if there is None or not other.finished(dense):
         raise FileNotFoundError(f'{where} holds no finished dense round. Train it first, with '
                                 'rounds=0 if nothing else is wanted of it')
-    found = differences(_dense_part(there['identity']), _dense_part(identity))
-    if found:
-        shown = describe(found).replace(' now', ' here')
-        raise ValueError(f'{where} was trained with other settings: {shown}. Name a job with the '
-                         'same config and seed')
-    if there['settings'].get('early_bird'):
-        raise ValueError(f'{where} was trained with early_bird, which may end the dense round '
-                         'early. Name another job')
+    wanted = dense.id(config_part(identity))
+    if other.record(dense).id != wanted:
+        raise ValueError(f'{where} {_why_other(there, identity)}')
     other.checkpoint(dense)
     other.captured(dense.moment.name)
     return other
@@ -63,6 +58,24 @@ def adopt(store: Store, dense: Training, identity: Mapping[str, Any]) -> Outcome
     )
 
 
+def config_part(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a job's identity comes from its config, without settings of the job."""
+    return {key: value for key, value in identity.items() if not key.startswith('imp.')}
+
+
+def _why_other(there: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """Say why another job's dense training isn't the one wanted here."""
+    found = differences(_dense_part(there['identity']), _dense_part(identity))
+    if found:
+        shown = describe(found).replace(' now', ' here')
+        return (f'was trained with other settings: {shown}. Name a job with the same config and '
+                'seed')
+    if there['settings'].get('early_bird'):
+        return ('was trained with early_bird, which may end the dense round early. Name another '
+                'job')
+    return 'was trained with another exact_resume, on another kind of device. Name another job'
+
+
 def _dense_part(identity: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in identity.items()
-            if not key.startswith('imp.') or key in _DENSE_SETTINGS}
+    chosen = {key: identity[key] for key in _DENSE_SETTINGS if key in identity}
+    return {**config_part(identity), **chosen}

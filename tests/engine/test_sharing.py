@@ -174,3 +174,11 @@ def test_a_share_of_the_training_must_be_one():
     for rewind in ('0%', '101%', '%', '-5%'):
         with pytest.raises(ValueError, match='P% of the training'):
             IMPConfig(rewind=rewind)
+
+
+def test_a_dense_round_is_found_by_what_decides_its_numbers(job, tmp_path):
+    own, _ = job('dense', rounds=0, exact_resume=True, capture=['25%'])  # as by default, on a CPU
+    shared, _ = job('shared', dense_from=str(tmp_path / 'dense'), rewind='25%')
+    assert shared.rounds[0]['id'] == own.rounds[0]['id'] != shared.rounds[1]['id']
+    with pytest.raises(ValueError, match='exact_resume: True there, False here'):
+        job('other', dense_from=str(tmp_path / 'dense'), exact_resume=False)
