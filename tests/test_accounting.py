@@ -3,12 +3,12 @@ import runpy
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from conftest import ROOT
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
+from mmlth.engine.settings import IMPConfig
 
 TINY = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'
 TOOL = runpy.run_path(str(ROOT / 'tools' / 'network_sparsity.py'))

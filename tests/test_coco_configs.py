@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.registry import init_default_scope
 
-from conftest import ROOT
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.preflight import check_config
+from mmlth.engine.settings import IMPConfig
 
 COCO_SAMPLE = ROOT.parent / 'shared' / 'data' / 'coco_kpt'
 FAMILIES = ('mask_rcnn/mask-rcnn_%s_fpn_1x_coco', 'keypoint_rcnn/keypoint-rcnn_%s_fpn_1x_coco',

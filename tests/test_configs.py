@@ -3,11 +3,11 @@ import json
 from pathlib import Path
 
 import pytest
-
 from conftest import ROOT
-from mmlth.engine.settings import IMPConfig
+
 from mmlth.engine.config_files import load_config
 from mmlth.engine.preflight import plan
+from mmlth.engine.settings import IMPConfig
 
 CONFIGS = sorted(p for p in (ROOT / 'configs').glob('*/*.py') if p.parent.name not in ('_base_', 'imagenet', 'studies'))
 

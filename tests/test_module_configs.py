@@ -4,10 +4,10 @@ import functools
 
 import pytest
 import torch
+from conftest import ROOT
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 
-from conftest import ROOT
 from mmlth.core.scope import choose, count_parameters, list_weights
 from mmlth.engine.config_files import load_config, set_data_root
 

@@ -5,12 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from conftest import COCO, ROOT, coco_options, data_options, run_mmdet, tool_env
-from mmlth.core.ticket import load_ticket
 from mmlth.core.checkpoints import load_checkpoint
+from mmlth.core.ticket import load_ticket
 
 METRICS = dict(faster='bbox', mask='segm', keypoint='keypoints')
 

@@ -5,8 +5,8 @@ import pytest
 import toys
 from conftest import run_job, run_on_two_ranks
 
-from mmlth.core.masks import kept
 from mmlth.core.mask_history import read_looks
+from mmlth.core.masks import kept
 from mmlth.core.ticket import load_ticket
 
 IMPORTS = dict(imports=['toys', 'rank_digests', 'mmlth.engine.hooks.early_bird_hook'])
