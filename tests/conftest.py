@@ -119,13 +119,18 @@ def tool_env():
     return {**os.environ, 'PYTHONPATH': os.pathsep.join(path), 'OMP_NUM_THREADS': '1'}
 
 
+def tool_main(name, *args):
+    """Call main() of tools/NAME.py in this process; returns its exit code."""
+    main = runpy.run_path(str(ROOT / 'tools' / name))['main']
+    return main([str(arg) for arg in args])
+
+
 @pytest.fixture
 def call_tool(capsys):
     """Call main() of tools/NAME.py in this process; returns (exit code, stdout, stderr)."""
     def call(name, *args, code=0):
-        main = runpy.run_path(str(ROOT / 'tools' / name))['main']
         capsys.readouterr()
-        found = main([str(a) for a in args])
+        found = tool_main(name, *args)
         done = subprocess.CompletedProcess(args, found, *capsys.readouterr())
         assert found == code, f'exit {found}\n{done.stdout}\n{done.stderr}'
         return done
@@ -145,6 +150,13 @@ def run_process(*command, code=0, **options):
 def run_tool(name, *args, **options):
     """Run tools/NAME.py in a process of its own."""
     return run_process(sys.executable, ROOT / 'tools' / name, *args, **options)
+
+
+def call_mmdet(monkeypatch, tool, *args):
+    """Run a tool that MMDet installs, in this process."""
+    path = str(MMDET_TOOLS / tool)
+    monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
+    runpy.run_path(path, run_name='__main__')
 
 
 def run_mmdet(tool, *args):

@@ -10,7 +10,7 @@ from mmdet.registry import DATASETS, METRICS, MODELS
 from mmengine.registry import init_default_scope
 
 from mmlth.engine.config_files import load_config, set_data_root
-from mmlth.engine.preflight import check_config
+from mmlth.engine.checks import check_config
 from mmlth.engine.settings import IMPConfig
 
 COCO_SAMPLE = ROOT.parent / 'shared' / 'data' / 'coco_kpt'
