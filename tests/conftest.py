@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.settings import IMPConfig

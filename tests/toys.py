@@ -1,6 +1,7 @@
 """Networks, a data set and a metric small enough to train in a tenth of a second."""
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -89,7 +90,7 @@ class ToyMeanTeacherHook(Hook):
 class ToyData(Dataset):
     """Images whose class is their brightest quarter; augmented from numpy's global generator."""
 
-    metainfo = dict(classes=('a', 'b', 'c', 'd'))
+    metainfo: ClassVar[dict] = dict(classes=('a', 'b', 'c', 'd'))
 
     def __init__(self, length: int = 32, ann_file: str = '', augment: bool = True):
         self.length, self.augment = length, augment

@@ -30,12 +30,15 @@ KINDS = pytest.mark.parametrize('load, save', [
 
 def write(path, *, masks=MASKS, kind=T.TICKET_FORMAT, version='1', header=None, drop=()):
     """Write a ticket by hand; None as ``header`` describes MASKS, whatever ``masks`` are stored."""
-    values = dict(shapes={name: list(m.shape) for name, m in MASKS.items()}, masks_digest=digest(MASKS),
-                  rewind_file='r', rewind_digest='d', provenance={})
-    text = json.dumps({k: v for k, v in values.items() if k not in drop}) if header is None else header
-    save_file({f'mask/{name}': np.frombuffer(pack(m), np.uint8) for name, m in masks.items()}, str(path),
-              metadata=dict(format=kind, version=version, header=text,
-                            header_digest=hashlib.sha256(text.encode()).hexdigest()))
+    values = dict(
+        shapes={name: list(m.shape) for name, m in MASKS.items()},
+        masks_digest=digest(MASKS), rewind_file='r', rewind_digest='d', provenance={})
+    if header is None:
+        header = json.dumps({k: v for k, v in values.items() if k not in drop})
+    packed = {f'mask/{name}': np.frombuffer(pack(m), np.uint8) for name, m in masks.items()}
+    header_digest = hashlib.sha256(header.encode()).hexdigest()
+    metadata = dict(format=kind, version=version, header=header, header_digest=header_digest)
+    save_file(packed, str(path), metadata=metadata)
 
 
 def flip(path, position, bit=1):
@@ -76,14 +79,20 @@ def test_a_ticket_of_80_percent_takes_less_than_a_bit_a_weight(tmp_path):
 
 
 @pytest.mark.parametrize('tensor', [
-    torch.tensor([1.5, -0., float('nan'), float('inf')]), torch.tensor([1.5, 2.5], dtype=torch.float16),
-    torch.tensor([1.5], dtype=torch.bfloat16), torch.tensor(2**53 + 1), torch.tensor([True, False]),
-    torch.zeros(0, 3), torch.arange(6.).reshape(2, 3).t()], ids=lambda t: f'{t.dtype} {tuple(t.shape)}')
+    torch.tensor([1.5, -0., float('nan'), float('inf')]),
+    torch.tensor([1.5, 2.5], dtype=torch.float16),
+    torch.tensor([1.5], dtype=torch.bfloat16),
+    torch.tensor(2**53 + 1),
+    torch.tensor([True, False]),
+    torch.zeros(0, 3),
+    torch.arange(6.).reshape(2, 3).t(),
+], ids=lambda t: f'{t.dtype} {tuple(t.shape)}')
 def test_weights_come_back_bit_for_bit(tmp_path, tensor):
     stored = T.save_weights({'w': tensor}, tmp_path / 'w', step=0)
     found = T.load_weights(tmp_path / 'w')['w']
     assert (found.dtype, found.shape) == (tensor.dtype, tensor.shape)
-    assert digest({'w': found}) == digest({'w': tensor}) == stored == T.weights_digest(tmp_path / 'w')
+    assert digest({'w': found}) == digest({'w': tensor}) == stored
+    assert T.weights_digest(tmp_path / 'w') == stored
 
 
 def test_later_training_does_not_change_what_is_stored(tmp_path):
@@ -117,7 +126,8 @@ def test_every_truncation_is_refused(tmp_path, load, save):
                  r"missing: \['b\.weight'\], surplus: \[\]", id='missing'),
     pytest.param({**MASKS, 'c': MASKS['b.weight']},
                  r"missing: \[\], surplus: \['mask/c'\]", id='surplus'),
-    pytest.param({**MASKS, 'b.weight': torch.tensor([False, True])}, 'outside shape', id='larger mask'),
+    pytest.param(
+        {**MASKS, 'b.weight': torch.tensor([False, True])}, 'outside shape', id='larger mask'),
 ])
 def test_masks_that_are_not_those_of_the_header(tmp_path, masks, message):
     write(tmp_path / 't', masks=masks)
@@ -182,7 +192,8 @@ def test_a_ticket_is_not_a_weights_file_nor_the_other_way_round(tmp_path):
                                         (T.WEIGHTS_FORMAT, T.load_weights)])
 def test_a_future_version_asks_for_an_update(tmp_path, kind, load):
     write(tmp_path / 't', kind=kind, version='2')
-    assert_refused(load, tmp_path / 't', f"version 2 of '{kind}'; this mmlth reads version 1. Update")
+    message = f"version 2 of '{kind}'; this mmlth reads version 1. Update"
+    assert_refused(load, tmp_path / 't', message)
 
 
 @KINDS
@@ -209,8 +220,9 @@ def test_nothing_is_unpickled(tmp_path, monkeypatch):
     path = tmp_path / 'round_01' / 't'
     T.save_ticket(dataclasses.replace(TICKET, rewind_digest=stored), path)
     torch.save(WEIGHTS, tmp_path / 'pickle')
-    for module, name in ((pickle, 'load'), (pickle, 'loads'), (pickle, 'Unpickler'), (torch, 'load')):
-        monkeypatch.setattr(module, name, refuse)
+    for name in ('load', 'loads', 'Unpickler'):
+        monkeypatch.setattr(pickle, name, refuse)
+    monkeypatch.setattr(torch, 'load', refuse)
     T.load_rewind_weights(T.load_ticket(path), path)
     for load in (T.load_ticket, T.load_weights):
         assert_refused(load, tmp_path / 'pickle', 'not a safetensors file')
@@ -262,7 +274,8 @@ def test_weights_that_fit_pass():
 
 @KINDS
 @pytest.mark.parametrize('call', ['replace', 'fsync'])
-def test_a_disk_that_fills_up_at_the_end_leaves_the_old_file(tmp_path, monkeypatch, load, save, call):
+def test_a_disk_that_fills_up_at_the_end_leaves_the_old_file(
+        tmp_path, monkeypatch, load, save, call):
     def fail(*args):
         raise OSError(errno.ENOSPC, 'No space left on device')
 
@@ -314,8 +327,10 @@ def test_equal_tickets_are_equal_files_whatever_the_order_of_keys(tmp_path):
         facts = {key: dict(x=1, y=2) if key == 'settings' else key for key in keys}
         if name != 'first':
             facts['settings'] = dict(y=2, x=1)
-        save_ticket(Ticket(masks=masks, rewind_file='w', rewind_digest='d', provenance=facts,
-                           shared=dict.fromkeys(keys, 'a'), groups=dict.fromkeys(keys, 'neck')), tmp_path / name)
+        ticket = Ticket(
+            masks=masks, rewind_file='w', rewind_digest='d', provenance=facts,
+            shared=dict.fromkeys(keys, 'a'), groups=dict.fromkeys(keys, 'neck'))
+        save_ticket(ticket, tmp_path / name)
         return (tmp_path / name).read_bytes()
     first = write('first', ['round', 'settings', 'config'])
     for i in range(8):  # the library orders metadata at random

@@ -7,7 +7,7 @@ from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
 
 
 def make(folder, density=0.5, **settings):
-    """Return a hook that writes to ``folder/eb``: for all prunable weights, or those of a ticket."""
+    """Return a hook that writes to ``folder/eb``, for all prunable weights or a ticket's."""
     if 'ticket' not in settings:
         settings = dict(names=toys.NAMES) | settings
     return EarlyBirdHook(str(folder / 'eb'), density, **settings)

@@ -1,4 +1,5 @@
-"""Two gloo processes: rank 0 decides, nobody is left waiting, and a disk that isn't shared is found."""
+"""Two gloo processes: rank 0 decides, nobody waits for ever, and a disk of one's own is found."""
+
 import os
 import subprocess
 import sys
@@ -18,18 +19,32 @@ def two_ranks(tmp_path, code, *args):
     """Run code on two ranks; return what each of them printed."""
     script = tmp_path / 'script.py'
     script.write_text(HEAD + code + '\ntorch.distributed.destroy_process_group()\n')
-    env = {**tool_env(), 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(31500 + os.getpid() % 2000),
-           'WORLD_SIZE': '2'}
-    running = [subprocess.Popen([sys.executable, str(script), *map(str, args)], cwd=ROOT, text=True,
-                                env={**env, 'RANK': str(rank)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-               for rank in range(2)]
+    env = {
+        **tool_env(),
+        'MASTER_ADDR': '127.0.0.1',
+        'MASTER_PORT': str(31500 + os.getpid() % 2000),
+        'WORLD_SIZE': '2',
+    }
+    running = [
+        subprocess.Popen(
+            [sys.executable, str(script), *map(str, args)],
+            cwd=ROOT,
+            text=True,
+            env={**env, 'RANK': str(rank)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
     done = [process.communicate(timeout=120) for process in running]
     assert [p.returncode for p in running] == [0, 0], done
     return [out.strip() for out, _ in done]
 
 
 def test_all_ranks_get_what_rank_0_finds_and_its_errors(tmp_path):
-    found = two_ranks(tmp_path, """
+    found = two_ranks(
+        tmp_path,
+        """
 print(ranks.on_rank_0(lambda: f'found by {get_rank()}'))
 def fail():
     raise FileNotFoundError('no such thing')
@@ -37,12 +52,15 @@ try:
     ranks.on_rank_0(fail)
 except FileNotFoundError as error:
     print(error)
-""")
+""",
+    )
     assert found == ['found by 0\nno such thing'] * 2
 
 
 def test_an_error_of_one_rank_is_raised_on_all_with_its_host(tmp_path):
-    first, second = two_ranks(tmp_path, """
+    first, second = two_ranks(
+        tmp_path,
+        """
 def check():
     if get_rank() == 1:
         raise FileNotFoundError('ann_file does not exist')
@@ -50,7 +68,8 @@ try:
     ranks.on_every_rank(check)
 except FileNotFoundError as error:
     print(error)
-""")
+""",
+    )
     assert first == second and first.startswith('rank 1 on ') and 'ann_file does not exist' in first
 
 
@@ -73,8 +92,11 @@ except RuntimeError as error:
 
 def test_a_whole_job_stops_where_nodes_have_disks_of_their_own(tmp_path):
     import toys
+
     config = toys.write_config(tmp_path)
-    out = two_ranks(tmp_path, """
+    out = two_ranks(
+        tmp_path,
+        """
 from mmengine.config import Config
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.settings import IMPConfig
@@ -84,6 +106,9 @@ try:
     IMPRunner(cfg, IMPConfig(scope='all', rounds=1), work_dir, launcher='pytorch').run()
 except RuntimeError as error:
     print('stopped:', error)
-""", config, tmp_path)
+""",
+        config,
+        tmp_path,
+    )
     assert all('stopped: rank 1 on ' in text and 'shared disk' in text for text in out)
     assert not list(tmp_path.glob('node*/round_*'))  # nothing was trained
