@@ -9,6 +9,7 @@ from conftest import (
     call_mmdet,
     coco_options,
     data_options,
+    run_mmdet,
     run_on_two_ranks,
     tool_main,
 )
@@ -117,6 +118,7 @@ def test_keypoints_train_on_two_ranks(digit_scenes, tmp_path):
     assert len(rounds) == 2 and all('coco/keypoints_mAP' in r['metrics'] for r in rounds)
 
 
+@pytest.mark.slow
 def test_voc_config_runs_on_the_voc_form(call_tool, digit_scenes, tmp_path):
     # Of VOC's 20 classes the scenes hold people.
     config = ROOT / 'configs' / 'faster_rcnn' / 'faster-rcnn_r18_fpn_1x_voc07.py'
@@ -138,9 +140,10 @@ def test_mask_rcnn_r18_runs_two_rounds_on_real_coco_images(call_tool, tmp_path):
     assert rounds[1]['network_sparsity'] == pytest.approx(0.784, abs=1e-3)
 
 
-def test_mmdets_own_train_py_trains_keypoints(digit_scenes, tmp_path, monkeypatch):
+@pytest.mark.slow
+def test_mmdets_own_train_py_trains_keypoints(digit_scenes, tmp_path):
     options = ['--work-dir', tmp_path, '--cfg-options', *data_options(digit_scenes)]
-    call_mmdet(monkeypatch, 'train.py', tiny('keypoint'), *options)
+    run_mmdet('train.py', tiny('keypoint'), *options)
     (scalars, ) = tmp_path.glob('*/vis_data/scalars.json')
     text = scalars.read_text()
     assert 'coco/keypoints_mAP' in text and 'loss_keypoint' in text

@@ -49,6 +49,7 @@ def test_two_ranks_prune_the_same(on_two_ranks, toy_cfg, tmp_path):
         assert first['pruned_nonzero'] == 0 and first['zeros'] == toys.SIZE - kept(masks)
 
 
+@pytest.mark.slow
 def test_two_ranks_go_on_after_a_finished_job(on_two_ranks):
     before = rounds_of(on_two_ranks[1])
     assert 'mAP' in run_on_two_ranks(*on_two_ranks).stdout
