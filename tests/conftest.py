@@ -1,4 +1,4 @@
-"""Shared fixtures: toy jobs, a small DigitScenes, subprocesses of the tools."""
+"""Shared fixtures and helpers: toy jobs, a small DigitScenes, tools in and out of this process."""
 import os
 import runpy
 import subprocess
@@ -8,37 +8,52 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmengine.config import Config
 
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.imp_runner import IMPRunner
+from mmlth.engine.settings import IMPConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
+MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
 sys.path.insert(0, str(ROOT / 'tests'))
 
+import quick  # noqa: E402
 import toys  # noqa: E402
 
 
+@pytest.fixture(scope='session', autouse=True)
+def _quick():
+    with quick.quick():
+        yield
+
+
 @pytest.fixture(autouse=True)
-def _same_start(monkeypatch):
+def _same_start():
     torch.manual_seed(0)
-    torch.set_num_threads(1)  # two threads wait for each other on a busy machine
-    # Every Runner asks compilers for their versions, which takes longer than a toy job.
-    monkeypatch.setattr('mmengine.runner.runner.collect_env', dict)
+
+
+# toy jobs
 
 
 @pytest.fixture
 def toy_cfg(tmp_path):
     """A toy config as a user would have it: read from a file."""
-    return Config.fromfile(str(toys.write_config(tmp_path)))
+    return toys.read_config(tmp_path)
+
+
+def run_job(cfg, work_dir, **settings):
+    """Run a whole job in this process; returns its summary."""
+    settings = IMPConfig.from_dicts(cfg.get('imp', {}), settings)
+    return IMPRunner(cfg, settings, work_dir).run()
 
 
 @pytest.fixture
 def run_imp():
-    """Run a whole toy job in this process; returns its summary."""
-    def run(cfg, work_dir, **settings):
-        return IMPRunner(cfg, IMPConfig.from_dicts(cfg.get('imp', {}), settings), work_dir).run()
-    return run
+    """:func:`run_job`, for tests that need nothing else from here."""
+    return run_job
+
+
+# detection data
 
 
 @pytest.fixture(scope='session')
@@ -50,67 +65,107 @@ def digit_scenes(tmp_path_factory):
     return out
 
 
+def data_options(root):
+    """Point a config of DigitScenes to ``root`` and train one epoch without loader processes."""
+    ann_file = f'{root}/annotations/instances_val.json'
+    return [
+        f'train_dataloader.dataset.data_root={root}/',
+        f'val_dataloader.dataset.data_root={root}/',
+        f'test_dataloader.dataset.data_root={root}/',
+        f'val_evaluator.ann_file={ann_file}',
+        f'test_evaluator.ann_file={ann_file}',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.num_workers=0',
+        'test_dataloader.num_workers=0',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+    ]
+
+
+def coco_part(part, count):
+    """Point one loader of a COCO config to the first images of the real sample."""
+    options = [
+        f'dataset.data_root={COCO}/',
+        f'dataset.ann_file=annotations/instances_{part}.json',
+        'dataset.data_prefix.img=images/',
+        f'dataset.indices={count}',
+        'num_workers=0',
+        'persistent_workers=False',
+    ]
+    return [f'{part}_dataloader.{option}' for option in options]
+
+
+def coco_options(train=4, val=2):
+    """Train a COCO config on the real sample, small, for one epoch from random weights."""
+    return [
+        'model.backbone.init_cfg=None',
+        'train_cfg.max_epochs=1',
+        f'val_evaluator.ann_file={COCO}/annotations/instances_val.json',
+        *coco_part('train', train),
+        *coco_part('val', val),
+        'train_dataloader.dataset.pipeline.2.scale=(256,160)',
+        'val_dataloader.dataset.pipeline.1.scale=(256,160)',
+    ]
+
+
+# tools
+
+
 def tool_env():
     """Environment in which the tools and the toys can be imported, on one thread."""
-    path = os.pathsep.join([str(ROOT), str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')])
-    return {**os.environ, 'PYTHONPATH': path, 'OMP_NUM_THREADS': '1'}
+    path = [str(ROOT), str(ROOT / 'tests'), os.environ.get('PYTHONPATH', '')]
+    return {**os.environ, 'PYTHONPATH': os.pathsep.join(path), 'OMP_NUM_THREADS': '1'}
+
+
+def tool_main(name, *args):
+    """Call main() of tools/NAME.py in this process; returns its exit code."""
+    main = runpy.run_path(str(ROOT / 'tools' / name))['main']
+    return main([str(arg) for arg in args])
 
 
 @pytest.fixture
 def call_tool(capsys):
     """Call main() of tools/NAME.py in this process; returns (exit code, stdout, stderr)."""
     def call(name, *args, code=0):
-        main = runpy.run_path(str(ROOT / 'tools' / name))['main']
         capsys.readouterr()
-        found = main([str(a) for a in args])
+        found = tool_main(name, *args)
         done = subprocess.CompletedProcess(args, found, *capsys.readouterr())
         assert found == code, f'exit {found}\n{done.stdout}\n{done.stderr}'
         return done
     return call
 
 
-@pytest.fixture
-def run_tool():
-    """Run tools/NAME.py in a process of its own; returns it with output, checks the exit code."""
-    def run(name, *args, code=0, cwd=ROOT, **kwargs):
-        done = subprocess.run([sys.executable, str(ROOT / 'tools' / name), *map(str, args)], cwd=cwd,
-                              env=tool_env(), capture_output=True, text=True, timeout=600, **kwargs)
-        assert done.returncode == code, f'exit {done.returncode}\n{done.stdout}\n{done.stderr}'
-        return done
-    return run
+def run_process(*command, code=0, **options):
+    """Run a command as a person would, from the root; returns it, checks the exit code."""
+    options = dict(cwd=ROOT, env=tool_env()) | options
+    command = [str(part) for part in command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, **options)
+    tail = f'{done.stdout[-3000:]}\n{done.stderr[-3000:]}'
+    assert done.returncode == code, f'exit {done.returncode}\n{tail}'
+    return done
 
 
-COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
+def run_tool(name, *args, **options):
+    """Run tools/NAME.py in a process of its own."""
+    return run_process(sys.executable, ROOT / 'tools' / name, *args, **options)
 
 
-def coco_options(train=4, val=2):
-    """Point a COCO config to the first images of the real sample, small, for one epoch from random weights."""
-    return ['model.backbone.init_cfg=None', 'train_cfg.max_epochs=1',
-            f'val_evaluator.ann_file={COCO}/annotations/instances_val.json',
-            *(f'{part}_dataloader.{key}' for part, count in (('train', train), ('val', val)) for key in (
-                f'dataset.data_root={COCO}/', f'dataset.ann_file=annotations/instances_{part}.json',
-                'dataset.data_prefix.img=images/', f'dataset.indices={count}', 'num_workers=0',
-                'persistent_workers=False')),
-            'train_dataloader.dataset.pipeline.2.scale=(256,160)',
-            'val_dataloader.dataset.pipeline.1.scale=(256,160)']
-
-
-MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
+def call_mmdet(monkeypatch, tool, *args):
+    """Run a tool that MMDet installs, in this process."""
+    path = str(MMDET_TOOLS / tool)
+    monkeypatch.setattr(sys, 'argv', [path, *map(str, args)])
+    runpy.run_path(path, run_name='__main__')
 
 
 def run_mmdet(tool, *args):
     """Run a tool that MMDet installs, in a process of its own."""
-    done = subprocess.run([sys.executable, MMDET_TOOLS / tool, *map(str, args)], cwd=ROOT, env=tool_env(),
-                          capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    return done
+    return run_process(sys.executable, MMDET_TOOLS / tool, *args)
 
 
-def data_options(root):
-    """Point a config of DigitScenes to ``root`` and train one epoch without loader processes."""
-    val = f'{root}/annotations/instances_val.json'
-    return [f'train_dataloader.dataset.data_root={root}/', f'val_dataloader.dataset.data_root={root}/',
-            f'test_dataloader.dataset.data_root={root}/', f'val_evaluator.ann_file={val}',
-            f'test_evaluator.ann_file={val}', 'train_dataloader.num_workers=0',
-            'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0',
-            'test_dataloader.num_workers=0', 'train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
+def run_on_two_ranks(config, work_dir, *args):
+    """Run a job in two gloo processes, at a port that other checkouts don't take."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    env = {**tool_env(), 'PATH': path, 'PORT': str(29500 + os.getpid() % 2000)}
+    script = ROOT / 'tools' / 'dist_imp.sh'
+    return run_process('bash', script, config, 2, '--work-dir', work_dir, *args, env=env)

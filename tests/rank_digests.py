@@ -14,14 +14,18 @@ from mmlth.engine.wrapper import unwrap
 
 @HOOKS.register_module()
 class RankDigests(Hook):
+    """Writes rank_R.json into the folder of a round."""
+
     def after_train(self, runner):
         folder = Path(runner.work_dir)
         if not (folder / 'ticket.safetensors').exists():
             return
         masks = load_ticket(folder / 'ticket.safetensors').masks
         parameters = {n: p.detach() for n, p in unwrap(runner.model).named_parameters()}
+        zeros = [int((parameters[name] == 0).sum()) for name in masks]
+        pruned = [parameters[name][~mask] for name, mask in masks.items()]
         facts = dict(
             weights=digest(parameters),
-            zeros=sum(int((parameters[n] == 0).sum()) for n in masks),
-            pruned_nonzero=sum(int(torch.count_nonzero(parameters[n][~m])) for n, m in masks.items()))
+            zeros=sum(zeros),
+            pruned_nonzero=sum(int(torch.count_nonzero(values)) for values in pruned))
         (folder / f'rank_{get_rank()}.json').write_text(json.dumps(facts))

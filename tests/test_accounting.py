@@ -1,14 +1,15 @@
 """The paper's network sparsities come out of the configs alone."""
+
 import runpy
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from conftest import ROOT
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
+from mmlth.engine.settings import IMPConfig
 
 TINY = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'
 TOOL = runpy.run_path(str(ROOT / 'tools' / 'network_sparsity.py'))
@@ -17,7 +18,7 @@ STEM = 64 * 3 * 7 * 7
 
 
 def basic_blocks(width, inside):
-    """Count the weights of a ResNet-18 stage: four 3x3 convolutions, the first of ``inside`` channels."""
+    """Count a ResNet-18 stage: four 3x3 convolutions, the first of ``inside`` channels."""
     return 9 * width * (inside + 3 * width)
 
 
@@ -28,7 +29,9 @@ def bottlenecks(width, inside, blocks):
 
 BACKBONES = dict(
     r18=STEM + sum(basic_blocks(*s) for s in ((64, 64), (128, 64), (256, 128), (512, 256))),
-    r50=STEM + sum(bottlenecks(*s) for s in ((64, 64, 3), (128, 256, 4), (256, 512, 6), (512, 1024, 3))))
+    r50=STEM
+    + sum(bottlenecks(*s) for s in ((64, 64, 3), (128, 256, 4), (256, 512, 6), (512, 1024, 3))),
+)
 
 
 def row_id(row):
@@ -49,11 +52,17 @@ def normalisation(config):
     """Count the parameters of the normalisation layers, by their modules."""
     cfg = load_config(config)
     init_default_scope('mmdet')
-    norms = [m for m in MODELS.build(cfg.model).modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = [
+        m
+        for m in MODELS.build(cfg.model).modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm)
+    ]
     return sum(p.numel() for m in norms for p in m.parameters())
 
 
-@pytest.mark.parametrize('config', sorted({row['config'] for row in ROWS}), ids=lambda c: Path(c).stem)
+@pytest.mark.parametrize(
+    'config', sorted({row['config'] for row in ROWS}), ids=lambda c: Path(c).stem
+)
 def test_without_normalisation_in_the_denominator_all_figures_are_met_to_two_hundredths(config):
     """The paper's detectors hold their frozen normalisation in buffers, which aren't parameters."""
     left_out = normalisation(config)
@@ -71,11 +80,15 @@ def test_the_papers_figures_are_those_we_mean():
 
 @pytest.mark.parametrize('depth, size', BACKBONES.items())
 @pytest.mark.parametrize('detector', ['mask-rcnn', 'keypoint-rcnn'])
-def test_the_backbones_scope_is_its_stem_and_its_convolutions_without_shortcuts(detector, depth, size):
+def test_the_backbones_scope_is_its_stem_and_its_convolutions_without_shortcuts(
+    detector, depth, size
+):
     path = next((ROOT / 'configs').glob(f'*/{detector}_{depth}_fpn_1x_coco.py'))
     planned = TOOL['plan'](str(path), IMPConfig(scope='backbone'))
     assert planned.scope_size == size
-    assert 'backbone.conv1.weight' in planned.names and not [n for n in planned.names if 'downsample' in n]
+    assert 'backbone.conv1.weight' in planned.names and not [
+        n for n in planned.names if 'downsample' in n
+    ]
 
 
 def test_resnet18_has_the_papers_sixteen_convolutions():
@@ -92,21 +105,35 @@ def test_the_command_prints_every_row_beside_the_papers(call_tool):
     lines = call_tool('network_sparsity.py').stdout.splitlines()
     assert len(lines) == 1 + len(ROWS) and lines[0].split()[-3:] == ['paper', 'off', 'by']
     assert lines[1].split() == [
-        'mask-rcnn_r18_fpn_1x_coco', 'paper', '31,327,536', '30,704,832', '80.00%', '78.41%', '78.40%',
-        '+0.01']
+        'mask-rcnn_r18_fpn_1x_coco',
+        'paper',
+        '31,327,536',
+        '30,704,832',
+        '80.00%',
+        '78.41%',
+        '78.40%',
+        '+0.01',
+    ]
 
 
 def test_any_config_can_be_asked_for(call_tool):
-    out = call_tool('network_sparsity.py', TINY, '--scope', 'backbone', 'neck', '--target-sparsity',
-                    '0.5').stdout
+    out = call_tool(
+        'network_sparsity.py', TINY, '--scope', 'backbone', 'neck', '--target-sparsity', '0.5'
+    ).stdout
     head, line = out.splitlines()
-    assert 'paper' not in head and line.split()[1] == 'backbone+neck' and line.split()[4] == '50.00%'
+    assert (
+        'paper' not in head and line.split()[1] == 'backbone+neck' and line.split()[4] == '50.00%'
+    )
 
 
-@pytest.mark.parametrize('args, message', [
-    (['no.py'], "config 'no.py' does not exist"),
-    ([TINY, '--target-sparsity', '2'], 'must be in (0, 1)'),
-    ([TINY, '--scope', 'tail'], "scope='tail': allowed are")])
+@pytest.mark.parametrize(
+    'args, message',
+    [
+        (['no.py'], "config 'no.py' does not exist"),
+        ([TINY, '--target-sparsity', '2'], 'must be in (0, 1)'),
+        ([TINY, '--scope', 'tail'], "scope='tail': allowed are"),
+    ],
+)
 def test_errors_are_one_line(call_tool, args, message):
     error = call_tool('network_sparsity.py', *args, code=1).stderr
     assert message in error and 'Traceback' not in error

@@ -1,15 +1,17 @@
 """Every config of ours builds, plans, and trains both forms of the embedded data set."""
 import json
-from pathlib import Path
 
 import pytest
+from conftest import ROOT, data_options
 
-from conftest import ROOT
-from mmlth.engine.settings import IMPConfig
 from mmlth.engine.config_files import load_config
+from mmlth.engine.net import read_net
 from mmlth.engine.preflight import plan
+from mmlth.engine.settings import IMPConfig
 
-CONFIGS = sorted(p for p in (ROOT / 'configs').glob('*/*.py') if p.parent.name not in ('_base_', 'imagenet', 'studies'))
+NOT_DETECTORS = ('_base_', 'imagenet', 'studies')
+CONFIGS = sorted(
+    path for path in (ROOT / 'configs').glob('*/*.py') if path.parent.name not in NOT_DETECTORS)
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=lambda p: p.stem)
@@ -17,7 +19,7 @@ def test_config_builds_and_plans(path):
     cfg = load_config(str(path))
     cfg.model.backbone.init_cfg = None  # no download
     settings = IMPConfig.from_dicts(cfg.get('imp', {}))
-    planned = plan(cfg, settings, need_weights=False)
+    planned = plan(read_net(cfg, settings.seed, need_weights=False), settings)
     last = planned.rounds()[-1]
     assert last['sparsity'] == pytest.approx(settings.target_sparsity, abs=1e-5)
     assert 0 < last['network_sparsity'] < last['sparsity']
@@ -28,13 +30,12 @@ def test_there_are_configs():
     assert len(CONFIGS) >= 2
 
 
-def test_voc_form_trains_and_is_scored_by_mmdets_voc_metric(run_tool, digit_scenes, tmp_path):
+def test_voc_form_trains_and_is_scored_by_mmdets_voc_metric(call_tool, digit_scenes, tmp_path):
     config = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes-voc.py'
-    run_tool('imp_train.py', config, '--work-dir', tmp_path / 'imp', '--rounds', '1', '--cfg-options',
-             f'train_dataloader.dataset.data_root={digit_scenes}/',
-             f'val_dataloader.dataset.data_root={digit_scenes}/', 'train_cfg.max_epochs=1',
-             'train_cfg.val_interval=1', 'train_dataloader.num_workers=0',
-             'train_dataloader.persistent_workers=False', 'val_dataloader.num_workers=0')
+    options = [option for option in data_options(digit_scenes) if 'ann_file' not in option]
+    flags = ['--work-dir', tmp_path / 'imp', '--rounds', '1', '--cfg-options', *options]
+    call_tool('imp_train.py', config, *flags)
     rounds = json.loads((tmp_path / 'imp' / 'summary.json').read_text())['rounds']
     assert [set(r['metrics']) for r in rounds] == [{'pascal_voc/mAP', 'pascal_voc/AP50'}] * 2
-    assert Path(tmp_path / 'imp' / 'report' / 'map_vs_sparsity.png').stat().st_size > 5000
+    figure = tmp_path / 'imp' / 'report' / 'map_vs_sparsity.png'
+    assert figure.stat().st_size > 5000

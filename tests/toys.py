@@ -1,14 +1,20 @@
-"""A network, data set and metric small enough to train in a tenth of a second."""
+"""Networks, a data set and a metric small enough to train in a tenth of a second."""
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, METRICS, MODELS
+from mmengine.registry import DATASETS, HOOKS, METRICS, MODELS
 from torch import nn
 from torch.utils.data import Dataset
+
+NAMES = ['backbone.conv1.weight', 'backbone.conv2.weight', 'head.fc.weight']
+SIZE = 24 * 9 + 128 * 9 + 64  # weights of these three
 
 
 @MODELS.register_module()
@@ -37,11 +43,54 @@ class ToyNet(BaseModel):
         return dict(loss=loss * float('nan') if self.diverge else loss)
 
 
+@MODELS.register_module()
+class TiedConvNet(ToyNet):
+    """A toy whose second convolution has two names, as those of RTMDet's tied towers."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone.again = nn.Module()
+        self.backbone.again.conv = self.backbone.conv2
+
+
+@MODELS.register_module()
+class MeanTeacherNet(ToyNet):
+    """A student that is trained and a frozen teacher of its shape that is evaluated."""
+
+    def __init__(self):
+        super().__init__()
+        del self.backbone, self.head
+        self.student, self.teacher = ToyNet(), ToyNet()
+        for parameter in self.teacher.parameters():
+            parameter.requires_grad_(False)
+
+    def forward(self, inputs, labels, mode='tensor'):
+        net = self.teacher if mode == 'predict' else self.student
+        return net(inputs, labels, mode)
+
+
+@HOOKS.register_module()
+class ToyMeanTeacherHook(Hook):
+    """Copies the student before training and follows it, as MMDet's MeanTeacherHook does."""
+
+    def before_train(self, runner):
+        if runner.iter == 0:
+            self._follow(runner.model, 1)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._follow(runner.model, 0.1)
+
+    @staticmethod
+    def _follow(model, momentum):
+        for a, b in zip(model.student.parameters(), model.teacher.parameters()):
+            b.data.mul_(1 - momentum).add_(a.data, alpha=momentum)
+
+
 @DATASETS.register_module()
 class ToyData(Dataset):
     """Images whose class is their brightest quarter; augmented from numpy's global generator."""
 
-    metainfo = dict(classes=('a', 'b', 'c', 'd'))
+    metainfo: ClassVar[dict] = dict(classes=('a', 'b', 'c', 'd'))
 
     def __init__(self, length: int = 32, ann_file: str = '', augment: bool = True):
         self.length, self.augment = length, augment
@@ -51,8 +100,9 @@ class ToyData(Dataset):
 
     def __getitem__(self, index):
         label = index % 4
+        top, left = 4 * (label // 2), 4 * (label % 2)
         image = np.random.default_rng(index).normal(size=(3, 8, 8))
-        image[:, 4 * (label // 2):4 * (label // 2) + 4, 4 * (label % 2):4 * (label % 2) + 4] += 1
+        image[:, top:top + 4, left:left + 4] += 1
         if self.augment:
             image = image + 0.1 * np.random.normal(size=image.shape)
         return dict(inputs=torch.tensor(image, dtype=torch.float32), labels=torch.tensor(label))
@@ -60,6 +110,8 @@ class ToyData(Dataset):
 
 @METRICS.register_module()
 class ToyAccuracy(BaseMetric):
+    """Share of the images whose class is found, under the name of MMDet's main metric."""
+
     default_prefix = 'toy'
 
     def process(self, data_batch, data_samples):
@@ -69,20 +121,28 @@ class ToyAccuracy(BaseMetric):
         return dict(mAP=sum(results) / len(results))
 
 
+def toy_loader(shuffle: bool, **keywords) -> dict:
+    """Return a loader of ToyData; keywords go to the data set."""
+    return dict(
+        batch_size=8, num_workers=0, dataset=dict(type='ToyData', **keywords),
+        sampler=dict(type='DefaultSampler', shuffle=shuffle))
+
+
 def toy_config(**model) -> dict:
     """Return a config of 3 epochs of 4 steps; keywords go to the model."""
-    data = dict(type='ToyData')
+    optimizer = dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-3)
     return dict(
         model=dict(type='ToyNet', **model),
-        train_dataloader=dict(batch_size=8, num_workers=0, dataset=data, drop_last=True,
-                              sampler=dict(type='DefaultSampler', shuffle=True)),
-        val_dataloader=dict(batch_size=8, num_workers=0, dataset=dict(**data, augment=False),
-                            sampler=dict(type='DefaultSampler', shuffle=False)),
+        train_dataloader=dict(toy_loader(shuffle=True), drop_last=True),
+        val_dataloader=toy_loader(shuffle=False, augment=False),
         val_evaluator=dict(type='ToyAccuracy'),
-        train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1), val_cfg=dict(),
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-3)),
+        train_cfg=dict(by_epoch=True, max_epochs=3, val_interval=1),
+        val_cfg=dict(),
+        optim_wrapper=dict(optimizer=optimizer),
         param_scheduler=dict(type='MultiStepLR', by_epoch=True, milestones=[2]),
-        custom_imports=dict(imports=['toys']), default_scope='mmengine', log_level='WARNING',
+        custom_imports=dict(imports=['toys']),
+        default_scope='mmengine',
+        log_level='WARNING',
         imp=dict(scope='all', target_sparsity=0.75, rounds=2))
 
 
@@ -92,3 +152,8 @@ def write_config(folder: Path, name: str = 'toy.py', **overrides) -> Path:
     values = {**toy_config(), **overrides}
     path.write_text(''.join(f'{key} = {value!r}\n' for key, value in values.items()))
     return path
+
+
+def read_config(folder: Path, **overrides) -> Config:
+    """Return :func:`toy_config` with top-level overrides, read from a file in ``folder``."""
+    return Config.fromfile(str(write_config(folder, **overrides)))

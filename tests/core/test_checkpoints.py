@@ -1,4 +1,5 @@
 """Checkpoints are read without unpickling classes, and the newest whole one is found."""
+
 import pathlib
 
 import numpy as np
@@ -15,14 +16,22 @@ from mmlth.core.checkpoints import (
 
 
 def save(folder, name, iteration=1, **content):
-    torch.save(dict(meta=dict(iter=iteration), state_dict={'w': torch.ones(2)}, **content), folder / name)
+    torch.save(
+        dict(meta=dict(iter=iteration), state_dict={'w': torch.ones(2)}, **content), folder / name
+    )
     return folder / name
 
 
 def test_what_numpy_and_pathlib_hold_is_read(tmp_path):
     values = dict(
-        small=np.zeros(2, np.uint8), half=np.ones(2, np.float16), objects=np.array(['x', None], object),
-        path=pathlib.Path('a/b'), scalar=np.int16(3), flags=np.array([True]), text=np.array(['ab']))
+        small=np.zeros(2, np.uint8),
+        half=np.ones(2, np.float16),
+        objects=np.array(['x', None], object),
+        path=pathlib.Path('a/b'),
+        scalar=np.int16(3),
+        flags=np.array([True]),
+        text=np.array(['ab']),
+    )
     found = load_checkpoint(save(tmp_path, 'a.pth', **values))
     assert found['path'] == values['path'] and found['scalar'] == 3
     for name in ('small', 'half', 'objects', 'flags', 'text'):
@@ -35,7 +44,11 @@ class Foreign:
 
 
 def test_other_classes_are_refused_by_name(tmp_path):
-    with pytest.raises(ValueError, match=r'cannot read checkpoint .*a\.pth: Unsupported global: GLOBAL test_checkpoints.Foreign'):
+    with pytest.raises(
+        ValueError,
+        match=r'cannot read checkpoint .*a\.pth: Unsupported global: '
+        r'GLOBAL test_checkpoints.Foreign',
+    ):
         load_checkpoint(save(tmp_path, 'a.pth', other=Foreign()))
 
 
@@ -48,14 +61,21 @@ def test_the_newest_whole_checkpoint_is_found(tmp_path):
     (tmp_path / 'epoch_11.pth').write_bytes((tmp_path / 'epoch_10.pth').read_bytes()[:200])
     assert latest_checkpoint(tmp_path).name == 'epoch_10.pth'
     save(tmp_path, 'iter_41.pth', 41)
-    assert latest_checkpoint(tmp_path).name == 'iter_41.pth' and iterations_of(tmp_path / 'iter_41.pth') == 41
+    assert (
+        latest_checkpoint(tmp_path).name == 'iter_41.pth'
+        and iterations_of(tmp_path / 'iter_41.pth') == 41
+    )
 
 
 @pytest.mark.parametrize('several', [False, True], ids=['one optimizer', 'two optimizers'])
 def test_a_reduced_checkpoint_keeps_weights_and_learning_rates(tmp_path, several):
-    optimizer = dict(state={0: dict(momentum_buffer=torch.ones(2))}, param_groups=[dict(lr=0.5, params=[0])])
+    optimizer = dict(
+        state={0: dict(momentum_buffer=torch.ones(2))}, param_groups=[dict(lr=0.5, params=[0])]
+    )
     saved = dict(a=optimizer, b=optimizer) if several else optimizer
-    path = save(tmp_path, 'epoch_1.pth', 4, optimizer=saved, ema_state_dict={'module.w': torch.ones(2)})
+    path = save(
+        tmp_path, 'epoch_1.pth', 4, optimizer=saved, ema_state_dict={'module.w': torch.ones(2)}
+    )
     reduce_checkpoint(path)
     found = load_checkpoint(path)
     for each in found['optimizer'].values() if several else [found['optimizer']]:

@@ -57,7 +57,8 @@ def test_a_full_disk_leaves_the_old_file_and_is_named_in_the_error(old, monkeypa
         raise OSError(errno.ENOSPC, 'No space left on device')
 
     monkeypatch.setattr(os, call, fail)
-    with pytest.raises(OSError, match=r'cannot write .*file\.txt: No space.* MiB are free') as raised:
+    message = r'cannot write .*file\.txt: No space.* MiB are free'
+    with pytest.raises(OSError, match=message) as raised:
         files.write_text(old, 'new')
     assert raised.value.errno == errno.ENOSPC
     assert old.read_text() == 'old'
@@ -104,7 +105,11 @@ def test_damaged_json_is_an_error_that_names_the_file(tmp_path, data):
 def test_free_space_of_a_folder_that_is_not_there_yet_is_that_of_its_parent(tmp_path, monkeypatch):
     asked = []
     usage = files.shutil.disk_usage
-    monkeypatch.setattr(files.shutil, 'disk_usage', lambda path: asked.append(Path(path)) or usage(path))
+
+    def ask(path):
+        asked.append(Path(path))
+        return usage(path)
+    monkeypatch.setattr(files.shutil, 'disk_usage', ask)
     assert files.free_bytes(tmp_path / 'not' / 'yet') > 0
     assert asked == [tmp_path]
 

@@ -14,7 +14,8 @@ def test_moments_of_a_training_of_twelve_iterations():
     assert Moment.parse('init') == Moment.parse(0) == INIT and INIT.is_start
 
 
-@pytest.mark.parametrize('text', [-1, True, 1.5, None, 'epoch_0', 'epoch', '0%', '101%', '%', 'lr', ''])
+@pytest.mark.parametrize('text', [
+    -1, True, 1.5, None, 'epoch_0', 'epoch', '0%', '101%', '%', 'lr', ''])
 def test_what_is_no_moment_is_refused_with_what_is(text):
     with pytest.raises(ValueError, match='allowed are init, a number of steps, .*epoch_K, or P%'):
         Moment.parse(text)

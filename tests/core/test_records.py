@@ -9,7 +9,8 @@ from mmlth.core.records import RoundRecord, Summary
 
 RECORD = RoundRecord(
     round=1, sparsity=0.2, network_sparsity=0.1, kept=8, scope_size=10, parameters=20,
-    metrics={'coco/bbox_mAP': 0.1 + 0.2}, seconds=1.5, steps=100, ticket='round_01/ticket.safetensors',
+    metrics={'coco/bbox_mAP': 0.1 + 0.2}, seconds=1.5, steps=100,
+    ticket='round_01/ticket.safetensors',
     checkpoint='round_01/iter_100.pth', layer_density={'a.weight': 0.8},
     policies=dict(rewind_step=0, ema=None), digests=dict(masks='ab'))
 SUMMARY = Summary(config='c.py', settings=dict(rounds=1), rounds=[vars(RECORD)], seconds=1.5)

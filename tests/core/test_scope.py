@@ -24,15 +24,19 @@ def conv(inside, outside):
 
 @pytest.fixture
 def model():
-    """A detector of 72 parameters, of which 44 are weights that may be pruned; the stem is frozen."""
+    """A detector of 72 parameters; 44 are weights that may be pruned, and the stem is frozen."""
     block = tree(conv1=conv(2, 2), downsample=nn.ModuleList([conv(2, 2)]))  # 4 and 4
     model = tree(
-        backbone=tree(conv1=conv(1, 2), bn1=nn.BatchNorm2d(2), layer1=nn.ModuleList([block])),  # 2, 4
+        backbone=tree(
+            conv1=conv(1, 2), bn1=nn.BatchNorm2d(2),  # 2, 4
+            layer1=nn.ModuleList([block])),
         neck=tree(fpn_convs=nn.ModuleList([tree(conv=conv(2, 2))])),  # 4
         rpn_head=tree(rpn_conv=conv(2, 2), rpn_cls=conv(2, 1)),  # 4 and 2
         roi_head=tree(bbox_head=tree(shared_fcs=nn.ModuleList([nn.Linear(2, 2)]),  # 4 + 2
                                      fc_cls=nn.Linear(2, 2))),  # 4 + 2
-        decoder=tree(attn=nn.MultiheadAttention(2, 1), norm=nn.LayerNorm([2, 2])),  # 12 + 6, 4 + 2, 8
+        decoder=tree(
+            attn=nn.MultiheadAttention(2, 1),  # 12 + 6, 4 + 2
+            norm=nn.LayerNorm([2, 2])),  # 8
         query_embedding=nn.Embedding(2, 2))  # 4
     model.backbone.conv1.requires_grad_(False)
     return model
@@ -81,7 +85,8 @@ def test_a_linear_layer_tied_to_an_embedding_is_not_listed():
 
 @pytest.mark.parametrize('layer', [
     nn.LayerNorm([2, 2]), nn.GroupNorm(1, 2), nn.BatchNorm2d(2), nn.SyncBatchNorm(2),
-    nn.InstanceNorm2d(2, affine=True), nn.Embedding(2, 2), nn.PReLU(2)], ids=lambda m: type(m).__name__)
+    nn.InstanceNorm2d(2, affine=True), nn.Embedding(2, 2), nn.PReLU(2),
+], ids=lambda m: type(m).__name__)
 def test_never_pruned(layer):
     assert not list_weights(tree(backbone=layer))
 
@@ -108,7 +113,8 @@ def test_scopes(model, chosen, expected):
     pytest.param(dict(exclude=[r'layer1']), PAPER[:1], id='exclude leaves'),
     pytest.param(dict(include=[r'rpn_cls', 'fc_cls'], exclude=['rpn']), PAPER[:2] + PREDICTORS[1:],
                  id='exclude wins'),
-    pytest.param(dict(include=['shared_fcs', r'^neck\.']), PAPER[:3] + PAPER[4:5], id='two patterns'),
+    pytest.param(
+        dict(include=['shared_fcs', r'^neck\.']), PAPER[:3] + PAPER[4:5], id='two patterns'),
     pytest.param(dict(frozen='keep'), PAPER[1:2], id='frozen tensors are kept'),
     pytest.param(dict(frozen='prune'), PAPER[:2], id='frozen tensors are pruned'),
     pytest.param(dict(frozen='keep', include=['conv1']), PAPER[1:2], id='include does not thaw'),
@@ -125,12 +131,17 @@ def test_names_come_in_the_order_of_the_model(model):
 @pytest.mark.parametrize('kwargs, message', [
     pytest.param(dict(scope='papper'), "scope='papper': allowed are paper, all, backbone, .*groups "
                  'backbone, neck, dense_head', id='unknown scope'),
-    pytest.param(dict(scope=['neck', 'nek']), r"scope=\['neck', 'nek'\]: allowed", id='unknown group'),
-    pytest.param(dict(frozen='skip'), r"frozen='skip': allowed are \('prune', 'keep'\)", id='policy'),
-    pytest.param(dict(include=['neck', 'nek']), "include='nek' matches no weight", id='idle include'),
+    pytest.param(
+        dict(scope=['neck', 'nek']), r"scope=\['neck', 'nek'\]: allowed", id='unknown group'),
+    pytest.param(
+        dict(frozen='skip'), r"frozen='skip': allowed are \('prune', 'keep'\)", id='policy'),
+    pytest.param(
+        dict(include=['neck', 'nek']), "include='nek' matches no weight", id='idle include'),
     pytest.param(dict(exclude=['bn1']), "exclude='bn1' matches no weight", id='idle exclude'),
-    pytest.param(dict(scope='backbone', exclude=['backbone']), "scope='backbone' holds no prunable .* "
-                 r"\['backbone', 'box_head', .*'shortcuts'\]", id='everything excluded'),
+    pytest.param(
+        dict(scope='backbone', exclude=['backbone']),
+        r"scope='backbone' holds no prunable .* \['backbone', 'box_head', .*'shortcuts'\]",
+        id='everything excluded'),
     pytest.param(dict(scope=['mask_head']), 'holds no prunable tensor', id='the model has no such'),
     pytest.param(dict(include=['(']), r'\(', id='no regular expression'),
 ])

@@ -1,154 +1,173 @@
-"""Whose work directory is it: what may change on a resume, what is somebody's work, and locks."""
+"""Whose work directory is it: what may change on a resume, what is somebody's work."""
 import copy
-import errno
-import fcntl
 import json
-import logging
+import shutil
 
 import pytest
 import toys
-from mmengine.config import Config
+from conftest import run_job
 
-from mmlth.core.files import locked_folder
 from mmlth.core.layout import Layout
 from mmlth.core.records import load_summary
-from mmlth.engine.identity import config_identity, differences
 from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.settings import IMPConfig
 
 SETTINGS = dict(scope='all', rounds=1, target_sparsity=0.75)
 
 
-def coco(root='/scratch/1/coco/', **parts):
-    """A config as MMDet's, whose root stands in every part of it."""
-    def loader(**keywords):
-        dataset = dict(type='CocoDataset', data_root=root, ann_file='annotations/a.json',
-                       data_prefix=dict(img='train2017/'), pipeline=[dict(type='LoadImageFromFile', backend_args=None)])
-        return dict(batch_size=2, num_workers=2, persistent_workers=True, dataset=dataset, **keywords)
-    evaluator = dict(type='CocoMetric', ann_file=f'{root}annotations/v.json')
-    return Config(dict(dict(
-        model=dict(type='Net'), data_root=root, train_dataloader=loader(), val_dataloader=loader(),
-        test_dataloader=loader(), val_evaluator=evaluator, test_evaluator=evaluator,
-        train_cfg=dict(max_epochs=2), optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1))), **parts))
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """A finished job of one pruning, which no test changes: config, folder, summary."""
+    folder = tmp_path_factory.mktemp('finished')
+    cfg = toys.read_config(folder)
+    summary = run_job(copy.deepcopy(cfg), folder / 'job', **SETTINGS)
+    return cfg, folder / 'job', summary
 
 
-def changed(cfg, key, value):
-    other = copy.deepcopy(cfg)
-    other.merge_from_dict({key: value})
-    return list(differences(config_identity(cfg), config_identity(other)))
+@pytest.fixture
+def job(finished, tmp_path):
+    """A copy of it, for tests that change it."""
+    cfg, work_dir, summary = finished
+    shutil.copytree(work_dir, tmp_path / 'job')
+    return copy.deepcopy(cfg), tmp_path / 'job', summary
 
 
-def test_data_may_move_and_evaluation_may_be_served_otherwise():
-    assert config_identity(coco('/scratch/1/coco/')) == config_identity(coco('data/coco'  '/'))
-    for key, value in {
-            'data_root': '/elsewhere/', 'val_dataloader.num_workers': 8, 'val_dataloader.persistent_workers': False,
-            'train_dataloader.persistent_workers': False, 'train_dataloader.pin_memory': True,
-            'test_dataloader.batch_size': 8, 'test_evaluator.ann_file': 'other.json', 'work_dir': 'x',
-            'log_level': 'DEBUG', 'default_hooks.checkpoint.interval': 5, 'default_hooks.logger.interval': 1,
-            'train_dataloader.dataset.backend_args': dict(backend='petrel'), 'env_cfg.cudnn_benchmark': True,
-            'val_evaluator.outfile_prefix': '/scratch/2/x', 'val_evaluator.format_only': False}.items():
-        assert changed(coco(), key, value) == [], key
+def forbid_training(monkeypatch):
+    def fail(*args):
+        pytest.fail('trained again')
+    monkeypatch.setattr('mmlth.engine.imp_runner.train', fail)
 
 
-def test_what_may_change_numbers_is_named():
-    for key, value in {
-            'train_dataloader.num_workers': 4, 'train_dataloader.batch_size': 4, 'val_dataloader.batch_size': 4,
-            'train_dataloader.dataset.ann_file': 'annotations/b.json', 'optim_wrapper.optimizer.lr': 0.2,
-            'train_cfg.max_epochs': 3, 'val_evaluator.ann_file': '/scratch/1/coco/annotations/w.json',
-            'model.depth': 50, 'default_hooks.param_scheduler.type': 'X', 'custom_hooks.0.type': 'EMAHook'}.items():
-        cfg = coco(default_hooks=dict(param_scheduler=dict(type='A')), custom_hooks=[dict(type='B')])
-        assert changed(cfg, key, value) == [key], key
+def content(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob('*')}
 
 
-def test_a_job_whose_data_and_evaluation_moved_goes_on(tmp_path, run_imp, monkeypatch):
+def test_a_job_whose_data_and_evaluation_moved_goes_on(tmp_path, monkeypatch):
     def cfg(root, workers):
         (tmp_path / root).mkdir()
-        (tmp_path / root / 'a.json').write_text('{}')
+        ann_file = tmp_path / root / 'a.json'
+        ann_file.write_text('{}')
         values = toys.toy_config()
-        values['val_dataloader'] = dict(values['val_dataloader'], num_workers=workers)
-        values['train_dataloader']['dataset'] = dict(type='ToyData', ann_file=str(tmp_path / root / 'a.json'))
-        return Config.fromfile(str(toys.write_config(tmp_path, **values)))
-    first = run_imp(cfg('job1', 0), tmp_path / 'work', **SETTINGS)
-    monkeypatch.setattr('mmlth.engine.imp_runner.train', lambda *a: pytest.fail('trained again'))
-    assert run_imp(cfg('job2', 1), tmp_path / 'work', **SETTINGS).rounds == first.rounds
+        values['val_dataloader']['num_workers'] = workers
+        values['train_dataloader']['dataset'] = dict(type='ToyData', ann_file=str(ann_file))
+        return toys.read_config(tmp_path, **values)
+    first = run_job(cfg('job1', 0), tmp_path / 'work', **SETTINGS)
+    forbid_training(monkeypatch)
+    assert run_job(cfg('job2', 1), tmp_path / 'work', **SETTINGS).rounds == first.rounds
 
 
-def test_a_change_can_be_accepted_on_purpose_and_is_remembered(toy_cfg, run_imp, tmp_path):
-    run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', **{**SETTINGS, 'rounds': 1})
-    (tmp_path / 'job' / 'round_01' / 'record.json').unlink()
-    toy_cfg.val_dataloader.batch_size = 4
-    settings = IMPConfig(**SETTINGS)
-    with pytest.raises(FileExistsError, match='val_dataloader.batch_size: 8 there, 4 now.*'
-                       '--accept-change val_dataloader.batch_size'):
-        IMPRunner(toy_cfg, settings, tmp_path / 'job').run()
-    summary = IMPRunner(toy_cfg, settings, tmp_path / 'job', accept=('val_dataloader', )).run()
-    assert len(summary.rounds) == 2
-    known = json.loads((tmp_path / 'job' / 'imp.json').read_text())
+def test_other_settings_are_refused_by_name(finished):
+    cfg, work_dir, _ = finished
+    before = content(work_dir)
+    for change, named in (
+            (dict(seed=3), 'imp.seed: 0 there, 3 now'),
+            (dict(target_sparsity=0.5), 'imp.target_sparsity: 0.75 there, 0.5 now')):
+        with pytest.raises(FileExistsError, match=named):
+            run_job(copy.deepcopy(cfg), work_dir, **{**SETTINGS, **change})
+    other = copy.deepcopy(cfg)
+    other.optim_wrapper.optimizer.lr = 0.05
+    with pytest.raises(FileExistsError, match='optim_wrapper.optimizer.lr: 0.1 there, 0.05 now'):
+        run_job(other, work_dir, **SETTINGS)
+    assert content(work_dir) == before
+
+
+def test_a_change_can_be_accepted_on_purpose_and_is_remembered(job):
+    cfg, work_dir, _ = job
+    (work_dir / 'round_01' / 'record.json').unlink()
+    cfg.val_dataloader.batch_size = 4
+
+    def runner(*accept):
+        return IMPRunner(cfg, IMPConfig(**SETTINGS), work_dir, accept=accept)
+    message = (
+        'val_dataloader.batch_size: 8 there, 4 now.*'
+        '--accept-change val_dataloader.batch_size')
+    with pytest.raises(FileExistsError, match=message):
+        runner().run()
+    assert len(runner('val_dataloader').run().rounds) == 2
+    known = json.loads((work_dir / 'imp.json').read_text())
     assert known['changes'] == [{'val_dataloader.batch_size': '8 there, 4 now'}]
-    assert len(IMPRunner(toy_cfg, settings, tmp_path / 'job').run().rounds) == 2  # it's this job now
+    assert len(runner().run().rounds) == 2  # it's this job now
     with pytest.raises(ValueError, match='--accept-change model: nothing of that name differs'):
-        IMPRunner(toy_cfg, settings, tmp_path / 'job', accept=('model', )).run()
+        runner('model').run()
 
 
-@pytest.mark.parametrize('left', ['record.json', 'ticket.safetensors'])
-def test_records_and_tickets_are_work_even_where_checkpoints_were_deleted(toy_cfg, run_imp, tmp_path, left):
-    run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', **SETTINGS)
-    folder = tmp_path / 'job'
-    for path in [*folder.rglob('*.pth'), folder / 'rewind.safetensors', folder / 'summary.json']:
+@pytest.mark.parametrize('left, other', [
+    ('record.json', 'ticket.safetensors'), ('ticket.safetensors', 'record.json')])
+def test_records_and_tickets_are_work_even_where_checkpoints_were_deleted(job, left, other):
+    cfg, work_dir, _ = job
+    gone = [*work_dir.rglob('*.pth'), *work_dir.rglob(other)]
+    for path in [*gone, work_dir / 'rewind.safetensors', work_dir / 'summary.json']:
         path.unlink()
-    for name in {'record.json', 'ticket.safetensors'} - {left}:
-        for path in folder.rglob(name):
-            path.unlink()
-    kept = sorted(folder.rglob(left))
+    kept = sorted(work_dir.rglob(left))
     with pytest.raises(FileExistsError, match='imp.seed: 0 there, 1 now'):
-        run_imp(toy_cfg, folder, seed=1, **SETTINGS)
-    assert len(kept) == 2 and sorted(folder.rglob(left)) == kept
+        run_job(cfg, work_dir, seed=1, **SETTINGS)
+    assert len(kept) == 2 and sorted(work_dir.rglob(left)) == kept
 
 
-def test_a_job_of_an_older_mmlth_is_refused_with_one_clear_line(toy_cfg, run_imp, tmp_path):
-    first = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', **SETTINGS)
-    path = tmp_path / 'job' / 'imp.json'
+def test_a_job_of_an_older_mmlth_is_refused_with_one_clear_line(job):
+    cfg, work_dir, first = job
+    path = work_dir / 'imp.json'
     path.write_text(json.dumps({**json.loads(path.read_text()), 'version': 1}))
-    with pytest.raises(FileExistsError, match='is of version 1, but this mmlth goes on with version 2: '
-                       'finish the job with the mmlth that started it, or choose a new') as caught:
-        run_imp(copy.deepcopy(toy_cfg), tmp_path / 'job', **SETTINGS)
+    message = (
+        'is of version 1, but this mmlth goes on with version 2: '
+        'finish the job with the mmlth that started it, or choose a new')
+    with pytest.raises(FileExistsError, match=message) as caught:
+        run_job(copy.deepcopy(cfg), work_dir, **SETTINGS)
     assert '\n' not in str(caught.value)
-    assert load_summary(Layout(tmp_path / 'job').summary).rounds == first.rounds  # still read
-    again = IMPRunner(toy_cfg, IMPConfig(**SETTINGS), tmp_path / 'job').run(overwrite=True)
+    assert load_summary(Layout(work_dir).summary).rounds == first.rounds  # still read
+    again = IMPRunner(cfg, IMPConfig(**SETTINGS), work_dir).run(overwrite=True)
     assert [r['digests'] for r in again.rounds] == [r['digests'] for r in first.rounds]
 
 
-# locks
+# overwriting
 
 
-@pytest.mark.parametrize('code', [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
-def test_a_file_system_without_locks_is_a_warning_not_another_process(tmp_path, monkeypatch, caplog, code):
-    def fail(*args):
-        raise OSError(code, 'no locks here')
-    monkeypatch.setattr(fcntl, 'lockf', fail)
-    with caplog.at_level(logging.WARNING), locked_folder(tmp_path / '.lock'):
-        assert 'has no locks (no locks here)' in caplog.text
+def test_overwrite_is_the_way_out_of_another_job(job):
+    cfg, work_dir, _ = job
+    cfg.optim_wrapper.optimizer.lr = 0.05
+    settings = IMPConfig(scope='all', schedule=[0.5])
+    summary = IMPRunner(cfg, settings, work_dir).run(overwrite=True)
+    assert [r['sparsity'] for r in summary.rounds] == [0, 0.5]
 
 
-def test_a_second_claim_in_one_process_is_refused_and_does_not_free_the_first(tmp_path):
-    import subprocess
-    import sys
-    other = ('import sys; from mmlth.core.files import locked_folder\n'
-             'try:\n    with locked_folder(sys.argv[1]): print("free")\n'
-             'except BlockingIOError as error: print(error.strerror)')
-
-    def from_outside():
-        command = [sys.executable, '-c', other, str(tmp_path / '.lock')]
-        return subprocess.run(command, capture_output=True, text=True).stdout
-    with locked_folder(tmp_path / '.lock'):
-        with pytest.raises(BlockingIOError, match='this process is working on'), locked_folder(tmp_path / '.lock'):
-            pass
-        assert 'is working on' in from_outside()
-    assert from_outside() == 'free\n'
+def test_overwrite_goes_on_with_the_same_job(finished, monkeypatch):
+    forbid_training(monkeypatch)
+    cfg, work_dir, first = finished
+    runner = IMPRunner(copy.deepcopy(cfg), IMPConfig(**SETTINGS), work_dir)
+    assert runner.run(overwrite=True) == first
 
 
-def test_two_runs_one_after_the_other_hold_and_free_the_folder(toy_cfg, tmp_path):
-    runner = IMPRunner(toy_cfg, IMPConfig(**SETTINGS), tmp_path / 'job')
-    assert runner.run() == runner.run()
-    with locked_folder(tmp_path / 'job' / '.lock'), pytest.raises(BlockingIOError):
-        runner.run()
+def test_overwrite_deletes_nothing_if_the_new_job_is_wrong(finished):
+    cfg, work_dir, _ = finished
+    before = content(work_dir)
+    bad = IMPConfig(scope='all', rounds=1, include=['no such tensor'])
+    with pytest.raises(ValueError, match='matches no weight'):
+        IMPRunner(copy.deepcopy(cfg), bad, work_dir).run(overwrite=True)
+    assert content(work_dir) == before
+
+
+def test_a_dry_run_never_touches_a_job(finished):
+    cfg, work_dir, _ = finished
+    before = content(work_dir)
+    other = IMPRunner(copy.deepcopy(cfg), IMPConfig(scope='all', rounds=3), work_dir)
+    other.preflight(dry_run=True, overwrite=True)
+    assert content(work_dir) == before
+
+
+def test_a_foreign_folder_is_refused_and_kept(toy_cfg, tmp_path):
+    (tmp_path / 'job').mkdir()
+    (tmp_path / 'job' / 'thesis.tex').write_text('precious')
+    with pytest.raises(FileExistsError, match='not an IMP job'):
+        run_job(toy_cfg, tmp_path / 'job')
+    with pytest.raises(FileExistsError, match='--overwrite'):
+        IMPRunner(toy_cfg, IMPConfig(), tmp_path / 'job').run(overwrite=True)
+    assert [path.name for path in (tmp_path / 'job').iterdir()] == ['thesis.tex']
+
+
+def test_a_folder_with_names_like_ours_is_still_foreign(toy_cfg, tmp_path):
+    thesis = tmp_path / 'job' / 'report' / 'thesis.pdf'
+    thesis.parent.mkdir(parents=True)
+    thesis.write_text('precious')
+    with pytest.raises(FileExistsError, match='report.*never deletes'):
+        run_job(toy_cfg, tmp_path / 'job')
+    assert thesis.read_text() == 'precious'

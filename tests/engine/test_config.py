@@ -1,13 +1,16 @@
+"""Settings of a job: defaults, where they come from, and what is refused."""
 import pytest
 
 from mmlth.engine.settings import IMPConfig
 
 
 def test_defaults_are_the_papers_method():
-    config = IMPConfig()
-    assert (config.target_sparsity, config.schedule, config.scope, config.criterion, config.allocation,
-            config.rewind, config.optimizer, config.lr_schedule, config.frozen) == (
-                0.8, 'geometric', 'paper', 'magnitude', 'global', 'init', 'fresh', 'restart', 'prune')
+    found = IMPConfig().as_dict()
+    expected = dict(
+        target_sparsity=0.8, schedule='geometric', scope='paper', criterion='magnitude',
+        allocation='global', rewind='init', optimizer='fresh', lr_schedule='restart',
+        frozen='prune')
+    assert {name: found[name] for name in expected} == expected
 
 
 def test_flags_override_the_block_and_none_does_not():
@@ -28,24 +31,30 @@ def test_densities_of_a_list_replace_target_and_rounds():
     (dict(schedule='cubic'), "schedule='cubic': allowed are geometric, linear or a list"),
     (dict(schedule=[0.5, 0.4]), 'each round must be sparser'),
     (dict(schedule=[]), 'give at least one sparsity'),
-    (dict(scope='neck and head'), "scope='neck and head': allowed are paper, all, backbone, or a list"),
+    (dict(scope='neck and head'),
+     "scope='neck and head': allowed are paper, all, backbone, or a list"),
     (dict(scope=['backbone', 'tail']), 'allowed are paper, all, backbone'),
     (dict(criterion='luck'), "criterion='luck': allowed are magnitude, .*random"),
     (dict(allocation='fair'), "allocation='fair': allowed are global, .*layerwise, erk"),
     (dict(frozen='maybe'), "frozen='maybe': allowed are prune, keep"),
     (dict(rewind='later'), "rewind='later': allowed are init, lr, none, reinit, a number of steps"),
-    (dict(rewind=True), 'rewind=True: allowed'), (dict(rewind='epoch_0'), "rewind='epoch_0': allowed"),
+    (dict(rewind=True), 'rewind=True: allowed'),
+    (dict(rewind='epoch_0'), "rewind='epoch_0': allowed"),
     (dict(optimizer='old'), "optimizer='old': allowed are fresh, rewound"),
     (dict(lr_schedule='go'), "lr_schedule='go': allowed are restart, continue"),
-    (dict(lr_schedule='continue'), "lr_schedule='continue' needs the state of a step k, but rewind='init' has none"),
+    (dict(lr_schedule='continue'),
+     "lr_schedule='continue' needs the state of a step k, but rewind='init' has none"),
     (dict(optimizer='rewound', rewind='lr'), "optimizer='rewound' needs the state of a step k"),
     (dict(allocation='2:4'), 'Set schedule='),
-    (dict(controls='luck'), r"controls=\['luck'\]: allowed are random, shuffle, reinit, dense, reverse"),
-    (dict(controls='random', control_rounds=5), r'control_rounds=\(5,\): allowed are rounds 1 to 4'),
+    (dict(controls='luck'),
+     r"controls=\['luck'\]: allowed are random, shuffle, reinit, dense, reverse"),
+    (dict(controls='random', control_rounds=5),
+     r'control_rounds=\(5,\): allowed are rounds 1 to 4'),
     (dict(rewind=-1), 'rewind=-1: allowed'),
     (dict(min_kept=-1), 'min_kept=-1 must be a whole number, at least 0'),
     (dict(max_keep_ckpts=1), 'max_keep_ckpts=1 must be a whole number, at least 2'),
-    (dict(target_sparcity=0.8), r"unknown settings \['target_sparcity'\]; known are .*'target_sparsity'")])
+    (dict(target_sparcity=0.8),
+     r"unknown settings \['target_sparcity'\]; known are .*'target_sparsity'")])
 def test_bad_settings_are_named_with_what_is_allowed(settings, message):
     with pytest.raises(ValueError, match=message):
         IMPConfig.from_dicts(settings)

@@ -1,4 +1,5 @@
 """One flag moves all data of a config, and says so where it can't."""
+
 import copy
 
 import pytest
@@ -16,12 +17,22 @@ def coco(**parts):
     return Config(dict(data_root='data/coco/', train_dataloader=loader, **parts))
 
 
-@pytest.mark.parametrize('root, expected', [
-    ('/big/coco', '/big/coco/'), ('/big/coco/', '/big/coco/'), ('s3://bucket', 's3://bucket/'), ('/', '/')])
+@pytest.mark.parametrize(
+    'root, expected',
+    [
+        ('/big/coco', '/big/coco/'),
+        ('/big/coco/', '/big/coco/'),
+        ('s3://bucket', 's3://bucket/'),
+        ('/', '/'),
+    ],
+)
 def test_the_root_is_replaced_with_or_without_a_slash(root, expected):
     moved = set_data_root(coco(), root)
     assert moved.train_dataloader.dataset.data_root == expected and moved.data_root == root
-    assert moved.train_dataloader.dataset.ann_file == 'a.json' and moved.train_dataloader.batch_size == 2
+    assert (
+        moved.train_dataloader.dataset.ann_file == 'a.json'
+        and moved.train_dataloader.batch_size == 2
+    )
 
 
 def test_the_config_given_is_not_changed():
@@ -32,12 +43,20 @@ def test_the_config_given_is_not_changed():
 
 
 def test_every_loader_and_evaluator_is_moved_and_nothing_else():
-    pipeline = (dict(pictures='data/coco/p'), )
+    pipeline = (dict(pictures='data/coco/p'),)
     inner = [dict(data_root='data/coco'), dict(data_root='data/coco/part/', pipeline=pipeline)]
     loader = dict(dataset=dict(dataset=dict(datasets=inner)))
     evaluators = [dict(ann_file='data/coco/v.json'), dict(ann_file='data/coco_other/v.json')]
-    moved = set_data_root(coco(val_dataloader=loader, test_dataloader=loader, val_evaluator=evaluators,
-                               test_evaluator=dict(ann_file=None), load_from='data/coco/net.pth'), '/new')
+    moved = set_data_root(
+        coco(
+            val_dataloader=loader,
+            test_dataloader=loader,
+            val_evaluator=evaluators,
+            test_evaluator=dict(ann_file=None),
+            load_from='data/coco/net.pth',
+        ),
+        '/new',
+    )
     found = moved.val_dataloader.dataset.dataset.datasets
     assert [d.data_root for d in found] == ['/new', '/new/part/']
     assert found[1].pipeline[0].pictures == '/new/p'
@@ -46,9 +65,13 @@ def test_every_loader_and_evaluator_is_moved_and_nothing_else():
     assert moved.load_from == 'data/coco/net.pth' and moved.test_evaluator.ann_file is None
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(data_root=None), 'has no data_root to replace.*--cfg-options'),
-    (dict(data_root='data/other/'), "lies below its data_root, 'data/other/'.*--cfg-options")])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (dict(data_root=None), 'has no data_root to replace.*--cfg-options'),
+        (dict(data_root='data/other/'), "lies below its data_root, 'data/other/'.*--cfg-options"),
+    ],
+)
 def test_what_cannot_be_moved_is_refused(change, message):
     cfg = coco()
     cfg.merge_from_dict(change)
@@ -65,7 +88,9 @@ def test_digit_scenes_are_found_where_they_were_moved(digit_scenes, form):
     name = f'faster-rcnn_r18-tiny_fpn_digitscenes{form}.py'
     cfg = load_config(str(ROOT / 'configs' / 'digit_scenes' / name))
     check_config(set_data_root(cfg, str(digit_scenes)))
-    with pytest.raises(FileNotFoundError, match='train_dataloader.dataset.* = .*elsewhere.* does not exist'):
+    with pytest.raises(
+        FileNotFoundError, match='train_dataloader.dataset.* = .*elsewhere.* does not exist'
+    ):
         check_config(set_data_root(cfg, str(digit_scenes / 'elsewhere')))
 
 
@@ -77,12 +102,26 @@ def toy_with_root(tmp_path):
 
 
 def test_the_flag_reaches_the_data_sets(call_tool, toy_with_root, tmp_path):
-    error = call_tool('imp_train.py', toy_with_root, '--work-dir', tmp_path / 'w', '--data-root',
-                      tmp_path / 'new', code=1).stderr
+    error = call_tool(
+        'imp_train.py',
+        toy_with_root,
+        '--work-dir',
+        tmp_path / 'w',
+        '--data-root',
+        tmp_path / 'new',
+        code=1,
+    ).stderr
     assert f"train_dataloader.dataset.ann_file = '{tmp_path}/new/a.json' does not exist" in error
 
 
 def test_an_option_that_would_change_nothing_is_refused(call_tool, toy_with_root, tmp_path):
-    error = call_tool('imp_train.py', toy_with_root, '--work-dir', tmp_path / 'w', '--cfg-options',
-                      'data_root=/new/', code=1).stderr
+    error = call_tool(
+        'imp_train.py',
+        toy_with_root,
+        '--work-dir',
+        tmp_path / 'w',
+        '--cfg-options',
+        'data_root=/new/',
+        code=1,
+    ).stderr
     assert 'would change nothing' in error and 'Use --data-root' in error

@@ -1,4 +1,5 @@
 """Rounds of a job that end early, by themselves or at a fraction, and what their records say."""
+
 import copy
 import json
 
@@ -32,19 +33,31 @@ def test_watching_changes_nothing(toy_cfg, run_imp, tmp_path):
     plain = run_imp(copy.deepcopy(toy_cfg), tmp_path / 'b')
     assert [r['digests'] for r in watched.rounds] == [r['digests'] for r in plain.rounds]
     assert [r['saved_steps'] for r in watched.rounds] == [0, 0, 0]
-    assert len(read_looks(Layout(tmp_path / 'a').early_bird(0))) == 13  # every step of 12, and before
+    assert (
+        len(read_looks(Layout(tmp_path / 'a').early_bird(0))) == 13
+    )  # every step of 12, and before
 
 
 def test_no_look_before_w_k_of_an_epoch_is_captured(toy_cfg, run_imp, tmp_path):
-    run_imp(toy_cfg, tmp_path / 'job', rewind='epoch_1', criterion='magnitude_increase',
-            early_bird=dict(interval=1, fraction=0.5))
+    run_imp(
+        toy_cfg,
+        tmp_path / 'job',
+        rewind='epoch_1',
+        criterion='magnitude_increase',
+        early_bird=dict(interval=1, fraction=0.5),
+    )
     layout = Layout(tmp_path / 'job')
     assert [look['step'] for look in read_looks(layout.early_bird(0))] == [4, 5, 6]
 
 
-@pytest.mark.parametrize('early_bird, message', [
-    (dict(interval=0), 'early_bird: interval=0'), (dict(fraction=2), 'early_bird: fraction=2'),
-    (dict(speed=1), r"early_bird: unknown settings \['speed'\]; known are")])
+@pytest.mark.parametrize(
+    'early_bird, message',
+    [
+        (dict(interval=0), 'early_bird: interval=0'),
+        (dict(fraction=2), 'early_bird: fraction=2'),
+        (dict(speed=1), r"early_bird: unknown settings \['speed'\]; known are"),
+    ],
+)
 def test_bad_settings_are_refused_at_once(early_bird, message):
     with pytest.raises(ValueError, match=message):
         IMPConfig(early_bird=early_bird)
@@ -58,6 +71,8 @@ def test_settings_of_a_config_survive_json(toy_cfg):
 
 
 def test_more_steps_than_there_are_is_refused_before_training(toy_cfg, run_imp, tmp_path):
-    with pytest.raises(ValueError, match='interval=13 is longer than the training, which has 12 steps'):
+    with pytest.raises(
+        ValueError, match='interval=13 is longer than the training, which has 12 steps'
+    ):
         run_imp(toy_cfg, tmp_path / 'job', early_bird=dict(interval=13))
     assert not list((tmp_path / 'job').glob('round_*/*.pth'))

@@ -5,66 +5,57 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import toys
 from conftest import ROOT, tool_env
+from killable import KillableJob
 
-SECONDS_PER_STEP = 0.1  # 36 steps in three rounds: long enough to be hit anywhere
+SECONDS_PER_STEP = 0.05  # 36 steps in three rounds: long enough to be hit anywhere
 
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     model = dict(type='ToyNet', seconds_per_step=SECONDS_PER_STEP)
     hooks = [dict(type='EMAHook', momentum=0.1)]
-    return toys.write_config(tmp_path_factory.mktemp('kill'), model=model, custom_hooks=hooks)
-
-
-def start(config, work_dir, *args):
-    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir, *args]
-    return subprocess.Popen(list(map(str, command)), env=tool_env(), cwd=ROOT, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT, text=True)
+    folder = tmp_path_factory.mktemp('kill')
+    return toys.write_config(folder, model=model, custom_hooks=hooks)
 
 
 def outcome(work_dir):
-    """What must not depend on being killed: masks, start weights and metrics of every round."""
-    rounds = json.loads((Path(work_dir) / 'summary.json').read_text())['rounds']
-    return [(r['digests'], r['metrics'], r['layer_density'], r['steps']) for r in rounds]
+    """What must not depend on being killed, of every training."""
+    summary = json.loads((work_dir / 'summary.json').read_text())
+    keys = ('round', 'control', 'digests', 'metrics', 'layer_density', 'steps')
+    records = [*summary['rounds'], *summary['controls']]
+    return [{key: record[key] for key in keys} for record in records]
 
 
 @pytest.fixture(scope='module')
 def uninterrupted(config, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('whole') / 'job'
-    process = start(config, work_dir)
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
+    KillableJob(config, work_dir).succeed()
     return outcome(work_dir)
 
 
-def wait_until(condition, process):
-    while not condition() and process.poll() is None:
-        time.sleep(0.01)
+def stamps(work_dir):
+    """Return when each finished training was written down."""
+    return {path: path.stat().st_mtime_ns for path in work_dir.glob('round_*/record.json')}
 
 
 @pytest.mark.parametrize('seed', [0, 1])
-def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(config, uninterrupted, tmp_path, seed):
+def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(
+        config, uninterrupted, tmp_path, seed):
     rng = random.Random(seed)
     work_dir = tmp_path / 'job'
-    finished_before = {}
-    for kill in range(20):
-        process = start(config, work_dir)
-        if kill < 4:  # from the moment there is something to lose
-            wait_until((work_dir / 'imp.json').exists, process)
-            time.sleep(rng.uniform(0, 36 * SECONDS_PER_STEP / 2))
-            process.send_signal(signal.SIGKILL if kill % 2 else signal.SIGINT)
-        output = process.communicate(timeout=300)[0]
-        for path, stamp in finished_before.items():  # a finished round isn't touched again
-            assert path.stat().st_mtime_ns == stamp
-        finished_before = {p: p.stat().st_mtime_ns for p in work_dir.glob('round_*/record.json')}
-        if process.returncode == 0:
-            break
-    assert process.returncode == 0, output
+    for kill in range(4):
+        finished = stamps(work_dir)
+        job = KillableJob(config, work_dir)
+        job.wait_until((work_dir / 'imp.json').exists)  # there is something to lose
+        time.sleep(rng.uniform(0, 36 * SECONDS_PER_STEP / 2))
+        job.kill(signal.SIGKILL if kill % 2 else signal.SIGINT)
+        job.end()
+        assert finished.items() <= stamps(work_dir).items()  # isn't touched again
+    KillableJob(config, work_dir).succeed()
     assert outcome(work_dir) == uninterrupted
 
 
@@ -73,36 +64,39 @@ def test_killed_at_random_moments_it_ends_bit_for_bit_the_same(config, uninterru
     pytest.param('round_01/ticket.safetensors', id='after the ticket is written'),
     pytest.param('round_01/epoch_1.pth', id='inside a round'),
     pytest.param('round_02/epoch_3.pth', id='before the last evaluation')])
-def test_killed_at_a_chosen_moment_it_ends_bit_for_bit_the_same(config, uninterrupted, tmp_path, moment):
-    process = start(config, tmp_path / 'job')
-    wait_until((tmp_path / 'job' / moment).exists, process)
-    process.kill()
-    process.communicate()
-    process = start(config, tmp_path / 'job')
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
-    assert outcome(tmp_path / 'job') == uninterrupted
+def test_killed_at_a_chosen_moment_it_ends_bit_for_bit_the_same(
+        config, uninterrupted, tmp_path, moment):
+    work_dir = tmp_path / 'job'
+    job = KillableJob(config, work_dir)
+    job.wait_until((work_dir / moment).exists)
+    assert job.kill() and job.end() == -signal.SIGKILL
+    KillableJob(config, work_dir).succeed()
+    assert outcome(work_dir) == uninterrupted
 
 
 def test_a_half_written_checkpoint_is_passed_over(config, uninterrupted, tmp_path):
-    process = start(config, tmp_path / 'job')
-    checkpoint = tmp_path / 'job' / 'round_01' / 'epoch_2.pth'
-    wait_until(checkpoint.exists, process)
-    process.kill()
-    process.communicate()
+    work_dir = tmp_path / 'job'
+    checkpoint = work_dir / 'round_01' / 'epoch_2.pth'
+    job = KillableJob(config, work_dir)
+    job.wait_until(checkpoint.exists)
+    assert job.kill() and job.end() == -signal.SIGKILL
     checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
-    process = start(config, tmp_path / 'job')
-    output = process.communicate(timeout=300)[0]
-    assert process.returncode == 0, output
-    assert outcome(tmp_path / 'job') == uninterrupted
+    KillableJob(config, work_dir).succeed()
+    assert outcome(work_dir) == uninterrupted
 
 
 def test_ctrl_c_says_how_to_go_on(config, tmp_path):
-    # Python drops a Ctrl-C that falls into a destructor or callback, and the job ends well: try again.
+    """The command as a person types it."""
+    # Python drops a Ctrl-C that falls into a destructor or callback: then try again.
     for attempt in range(5):
         work_dir = tmp_path / f'job{attempt}'
-        process = start(config, work_dir)
-        wait_until((work_dir / 'round_00' / 'epoch_1.pth').exists, process)
+        command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir]
+        process = subprocess.Popen(
+            command, env=tool_env(), cwd=ROOT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        checkpoint = work_dir / 'round_00' / 'epoch_1.pth'
+        while not checkpoint.exists() and process.poll() is None:
+            time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         output = process.communicate(timeout=120)[0]
         if process.returncode != 0:
@@ -112,33 +106,24 @@ def test_ctrl_c_says_how_to_go_on(config, tmp_path):
 
 @pytest.mark.slow
 def test_thirty_kills_of_a_job_with_ema_late_resetting_and_a_control(config, tmp_path):
-    """Whole process groups die at random moments; every job ends with the digests of one left alone."""
+    """Every job that died at random moments ends with the digests of one left alone."""
     args = ['--rewind', '5', '--controls', 'shuffle']
-    whole = start(config, tmp_path / 'whole', *args)
-    output = whole.communicate(timeout=600)[0]
-    assert whole.returncode == 0, output
-    expected = digests(tmp_path / 'whole')
+    KillableJob(config, tmp_path / 'whole', *args).succeed()
+    expected = outcome(tmp_path / 'whole')
     assert len(expected) == 4
     rng, kills, jobs = random.Random(0), 0, 0
     while kills < 30:
         work_dir, killed_here, jobs = tmp_path / f'job{jobs}', 0, jobs + 1
-        while True:
-            process = start(config, work_dir, *args)
-            if killed_here < 8:  # then it may end
-                wait_until((work_dir / 'imp.json').exists, process)
-                time.sleep(rng.uniform(0, 3))
-                killed_here += process.poll() is None
-                process.kill()
-            output = process.communicate(timeout=600)[0]
-            if process.returncode == 0:
+        while killed_here < 8:
+            job = KillableJob(config, work_dir, *args)
+            job.wait_until((work_dir / 'imp.json').exists)
+            time.sleep(rng.uniform(0, 36 * SECONDS_PER_STEP))
+            killed_here += job.kill()
+            code = job.end()
+            if code == 0:
                 break
-            assert process.returncode == -signal.SIGKILL, output
+            assert code == -signal.SIGKILL, job.log.read_text()
+        KillableJob(config, work_dir, *args).succeed()
         kills += killed_here
-        assert digests(work_dir) == expected, work_dir
+        assert outcome(work_dir) == expected, work_dir
     print(f'{kills} kills of {jobs} jobs: equal digests')
-
-
-def digests(work_dir):
-    summary = json.loads((Path(work_dir) / 'summary.json').read_text())
-    return [(r['round'], r['control'], r['digests'], r['metrics'])
-            for r in [*summary['rounds'], *summary['controls']]]

@@ -1,4 +1,5 @@
 """What a net knows of itself before its first step."""
+
 import pytest
 import torch
 import toys
@@ -29,7 +30,9 @@ def test_what_train_freezes_or_no_learning_rate_moves_is_frozen(toy_cfg):
     assert frozen(toy_cfg) == []
     toy_cfg.model.type = 'FrozenInTrain'
     assert frozen(toy_cfg) == ['backbone.conv1.weight']
-    toy_cfg.optim_wrapper.paramwise_cfg = dict(custom_keys={'head': dict(lr_mult=0.0), 'conv2': dict(lr_mult=0.1)})
+    toy_cfg.optim_wrapper.paramwise_cfg = dict(
+        custom_keys={'head': dict(lr_mult=0.0), 'conv2': dict(lr_mult=0.1)}
+    )
     assert frozen(toy_cfg) == ['backbone.conv1.weight', 'head.fc.weight']
 
 
@@ -41,7 +44,9 @@ def test_frozen_tensors_are_kept_where_that_is_asked_for(toy_cfg, run_imp, tmp_p
 
 def test_an_optimizer_that_cannot_be_built_is_refused(toy_cfg, run_imp, tmp_path):
     toy_cfg.optim_wrapper.optimizer = dict(type='SGD', learning_rate=0.1)
-    with pytest.raises(ValueError, match='optim_wrapper of the config cannot be built: .*learning_rate'):
+    with pytest.raises(
+        ValueError, match='optim_wrapper of the config cannot be built: .*learning_rate'
+    ):
         run_imp(toy_cfg, tmp_path / 'job')
     assert not (tmp_path / 'job').exists()
 
@@ -49,7 +54,11 @@ def test_an_optimizer_that_cannot_be_built_is_refused(toy_cfg, run_imp, tmp_path
 @pytest.fixture
 def pretrained(toy_cfg, tmp_path):
     """A toy config that loads a backbone, of ones, from a checkpoint of a larger training."""
-    state = {f'module.{k}': torch.ones_like(v) for k, v in toys.ToyNet().state_dict().items() if 'backbone' in k}
+    state = {
+        f'module.{k}': torch.ones_like(v)
+        for k, v in toys.ToyNet().state_dict().items()
+        if 'backbone' in k
+    }
     torch.save(dict(state_dict=state), tmp_path / 'pretrained.pth')
     toy_cfg.load_from = str(tmp_path / 'pretrained.pth')
     return toy_cfg
@@ -57,9 +66,13 @@ def pretrained(toy_cfg, tmp_path):
 
 def test_load_from_is_part_of_the_initial_state(pretrained):
     for state in (read_net(pretrained, 0).state, drawn_anew(pretrained, 0, 1)):
-        assert (state['backbone.conv2.weight'] == 1).all() and not (state['head.fc.weight'] == 1).all()
-    assert not torch.equal(read_net(pretrained, 0).state['head.fc.weight'],
-                           drawn_anew(pretrained, 0, 1)['head.fc.weight'])
+        assert (state['backbone.conv2.weight'] == 1).all() and not (
+            state['head.fc.weight'] == 1
+        ).all()
+    assert not torch.equal(
+        read_net(pretrained, 0).state['head.fc.weight'],
+        drawn_anew(pretrained, 0, 1)['head.fc.weight'],
+    )
 
 
 def test_a_reinit_control_keeps_what_its_ticket_was_loaded_with(pretrained, run_imp, tmp_path):
@@ -77,7 +90,10 @@ def test_a_reinit_control_keeps_what_its_ticket_was_loaded_with(pretrained, run_
 def test_the_preview_ranks_what_is_loaded(pretrained):
     from mmlth.engine import preflight
     from mmlth.engine.settings import IMPConfig
-    plan = preflight.plan(read_net(pretrained, 0), IMPConfig(scope='all', rounds=1, target_sparsity=0.04))
+
+    plan = preflight.plan(
+        read_net(pretrained, 0), IMPConfig(scope='all', rounds=1, target_sparsity=0.04)
+    )
     assert plan.magnitudes['backbone.conv1.weight'] == 1.0
     assert plan.previews['backbone.conv1.weight'] == 1.0 and plan.previews['head.fc.weight'] < 0.2
 
@@ -85,7 +101,9 @@ def test_the_preview_ranks_what_is_loaded(pretrained):
 def test_a_load_from_that_fits_nothing_is_refused(toy_cfg, run_imp, tmp_path):
     torch.save(dict(state_dict={'encoder.weight': torch.ones(1)}), tmp_path / 'other.pth')
     toy_cfg.load_from = str(tmp_path / 'other.pth')
-    with pytest.raises(ValueError, match=r"load_from=.*holds no tensor of the model.*\['encoder.weight'\]"):
+    with pytest.raises(
+        ValueError, match=r"load_from=.*holds no tensor of the model.*\['encoder.weight'\]"
+    ):
         run_imp(toy_cfg, tmp_path / 'job')
 
 

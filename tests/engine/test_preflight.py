@@ -19,12 +19,16 @@ def plan(cfg, settings, need_weights=True):
 
 
 def test_plan_gives_both_denominators_of_every_round(toy_cfg):
-    found = plan(toy_cfg, IMPConfig(scope='backbone', target_sparsity=0.5, rounds=1), need_weights=True)
+    found = plan(
+        toy_cfg, IMPConfig(scope='backbone', target_sparsity=0.5, rounds=1), need_weights=True
+    )
     assert found.names == ('backbone.conv1.weight', 'backbone.conv2.weight')
     assert found.scope_size == 24 * 9 + 128 * 9 == 1368
     assert found.parameters == 1368 + 64 + 8 + 16 + 16 + 4 == 1476
-    assert found.rounds() == [dict(round=0, kept=1368, sparsity=0, network_sparsity=0),
-                             dict(round=1, kept=684, sparsity=0.5, network_sparsity=684 / 1476)]
+    assert found.rounds() == [
+        dict(round=0, kept=1368, sparsity=0, network_sparsity=0),
+        dict(round=1, kept=684, sparsity=0.5, network_sparsity=684 / 1476),
+    ]
 
 
 def test_table_shows_magnitudes_and_which_layers_would_be_emptied(toy_cfg):
@@ -50,14 +54,24 @@ def test_dry_run_needs_no_data_and_leaves_the_folder_free(toy_cfg, run_imp, tmp_
     assert content['rounds'][4]['sparsity'] == pytest.approx(0.8, abs=1e-3)
     assert [t['name'] for t in content['tensors'] if t['pruned']][-1] == 'head.fc.weight'
     toy_cfg.train_dataloader.dataset.ann_file = ''
-    assert len(run_imp(toy_cfg, tmp_path / 'job', rounds=1).rounds) == 2  # a real job may follow there
+    assert (
+        len(run_imp(toy_cfg, tmp_path / 'job', rounds=1).rounds) == 2
+    )  # a real job may follow there
 
 
-@pytest.mark.parametrize('key, value, named', [
-    ('train_dataloader.dataset.ann_file', 'no/where.json', 'train_dataloader.dataset.ann_file'),
-    ('val_dataloader.dataset.data_prefix', dict(img='no/images'), 'val_dataloader.dataset.data_prefix.img'),
-    ('val_evaluator', dict(type='ToyAccuracy', ann_file='no.json'), 'val_evaluator.ann_file'),
-    ('load_from', 'no.pth', 'load_from')])
+@pytest.mark.parametrize(
+    'key, value, named',
+    [
+        ('train_dataloader.dataset.ann_file', 'no/where.json', 'train_dataloader.dataset.ann_file'),
+        (
+            'val_dataloader.dataset.data_prefix',
+            dict(img='no/images'),
+            'val_dataloader.dataset.data_prefix.img',
+        ),
+        ('val_evaluator', dict(type='ToyAccuracy', ann_file='no.json'), 'val_evaluator.ann_file'),
+        ('load_from', 'no.pth', 'load_from'),
+    ],
+)
 def test_a_missing_file_is_named_before_training(toy_cfg, run_imp, tmp_path, key, value, named):
     toy_cfg.merge_from_dict({key: value})
     with pytest.raises(FileNotFoundError, match=f'{named} = .*no.* does not exist.*--cfg-options'):
@@ -69,7 +83,9 @@ def test_files_of_nested_datasets_are_looked_for(tmp_path):
     inner = dict(type='CocoDataset', data_root=str(tmp_path), ann_file='a.json')
     dataset = dict(type='RepeatDataset', dataset=dict(type='ConcatDataset', datasets=[inner]))
     cfg = Config({**toys.toy_config(), 'train_dataloader': dict(dataset=dataset)})
-    with pytest.raises(FileNotFoundError, match=r'train_dataloader.dataset.dataset.datasets.0.ann_file'):
+    with pytest.raises(
+        FileNotFoundError, match=r'train_dataloader.dataset.dataset.datasets.0.ann_file'
+    ):
         checks.check_config(cfg)
 
 
@@ -81,7 +97,9 @@ def test_a_config_without_training_or_validation_is_refused(toy_cfg, run_imp, tm
 
 
 def test_an_empty_scope_is_refused_with_the_groups_there_are(toy_cfg, run_imp, tmp_path):
-    with pytest.raises(ValueError, match=r"scope='keypoint_head' .*groups are \['backbone', 'predictors'\]"):
+    with pytest.raises(
+        ValueError, match=r"scope='keypoint_head' .*groups are \['backbone', 'predictors'\]"
+    ):
         run_imp(toy_cfg, tmp_path / 'job', scope='keypoint_head')
     assert not (tmp_path / 'job').exists()
 
@@ -96,6 +114,7 @@ def test_too_little_disk_is_refused_with_both_numbers(toy_cfg, run_imp, tmp_path
 def test_weights_that_cannot_be_had_stop_a_job_but_not_a_dry_run(toy_cfg, monkeypatch):
     def offline(self):
         raise OSError('no network')
+
     monkeypatch.setattr(toys.ToyNet, 'init_weights', offline)
     settings = IMPConfig(scope='all')
     assert 'no network' in plan(toy_cfg, settings, need_weights=False).note
@@ -117,9 +136,13 @@ def test_round_config_changes_only_the_copy(toy_cfg, tmp_path):
     cfg.visualizer = dict(type='Visualizer', name='visualizer')
     assert of_round(cfg, tmp_path, 1).visualizer.name != 'visualizer'
     assert cfg.visualizer.name == 'visualizer' and cfg.randomness.seed == 3
-    assert cfg.custom_imports.imports == ['toys', 'mmlth'] and 'imp' not in cfg and cfg.resume is False
+    assert (
+        cfg.custom_imports.imports == ['toys', 'mmlth'] and 'imp' not in cfg and cfg.resume is False
+    )
     assert cfg.custom_hooks[0].ticket == str(tmp_path / 'round_02' / 'ticket.safetensors')
-    assert cfg.default_hooks.checkpoint.max_keep_ckpts == 2 and cfg.default_hooks.checkpoint.save_last
+    assert (
+        cfg.default_hooks.checkpoint.max_keep_ckpts == 2 and cfg.default_hooks.checkpoint.save_last
+    )
 
 
 def test_the_weights_of_a_config_are_loaded_into_a_fresh_round_not_a_resumed_one(toy_cfg, tmp_path):
@@ -141,15 +164,21 @@ def test_a_config_may_leave_all_hooks_to_mmengine(toy_cfg, tmp_path):
 
 def test_two_checkpoints_are_kept_at_least_while_a_round_is_trained(toy_cfg, tmp_path):
     for given, used in ((-1, 2), (1, 2), (5, 5)):
-        toy_cfg.default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=given))
+        toy_cfg.default_hooks = dict(
+            checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=given)
+        )
         cfg = of_round(toy_cfg, tmp_path, 0)
         assert cfg.default_hooks.checkpoint.max_keep_ckpts == used, given
 
 
-@pytest.mark.parametrize('name, message', [
-    ('no/config.py', "config 'no/config.py' does not exist"),
-    ('mmdet::no/such.py', "'mmdet::no/such.py' does not exist"),
-    ('nopackage::a.py', "no installed package 'nopackage'")])
+@pytest.mark.parametrize(
+    'name, message',
+    [
+        ('no/config.py', "config 'no/config.py' does not exist"),
+        ('mmdet::no/such.py', "'mmdet::no/such.py' does not exist"),
+        ('nopackage::a.py', "no installed package 'nopackage'"),
+    ],
+)
 def test_a_missing_config_is_named(name, message):
     with pytest.raises(FileNotFoundError, match=message):
         load_config(name)
@@ -161,10 +190,12 @@ def test_a_packaged_config_is_found_with_its_options():
 
 
 def test_the_disk_needed_is_that_of_one_whole_training_and_of_weights(toy_cfg):
-    # 1000 parameters of 4 bytes; SGD: weights and momentum. Two whole checkpoints while one is trained.
+    # 1000 parameters of 4 bytes; SGD: weights and momentum.
+    # Two whole checkpoints while one is trained.
     def needed(**settings):
         trainings = IMPConfig(scope='all', rounds=2, **settings).trainings()
         return checks.needed_bytes(1000, trainings, toy_cfg) / 4000
+
     assert needed() == 2 * 2 + 2 + 1  # two finished, and w_0
     assert needed(keep='all') == 3 * 2 * 2 + 1
     assert needed(controls='random') == 2 * 2 + 3 + 1
@@ -181,6 +212,7 @@ def test_patterns_of_transposed_convolutions_are_noted(toy_cfg, monkeypatch):
         def __init__(self):
             super().__init__()
             self.backbone.up = nn.ConvTranspose2d(16, 8, 2)
+
     monkeypatch.setitem(MODELS.module_dict, 'ToyNet', Upsampling)
     settings = dict(scope='backbone', exclude=['conv1'], target_sparsity=0.5, rounds=1)
     note = plan(toy_cfg, IMPConfig(allocation='2:4', **settings)).note

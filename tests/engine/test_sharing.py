@@ -1,4 +1,5 @@
 """A dense round that several jobs share, and a ticket that is given."""
+
 import copy
 import shutil
 
@@ -15,6 +16,7 @@ from mmlth.engine.settings import IMPConfig
 @pytest.fixture
 def job(toy_cfg, run_imp, tmp_path):
     """Run a job of one pruning to 75%, unless told otherwise; returns summary and layout."""
+
     def run(name, *, steps=None, **settings):
         cfg = copy.deepcopy(toy_cfg)
         if steps:
@@ -22,12 +24,13 @@ def job(toy_cfg, run_imp, tmp_path):
         if 'ticket' not in settings and 'rounds' not in settings:
             settings = dict(settings, rounds=1, target_sparsity=0.75)
         return run_imp(cfg, tmp_path / name, **settings), Layout(tmp_path / name)
+
     return run
 
 
 @pytest.fixture
 def dense(job, tmp_path):
-    """A dense round alone that keeps its weights at a quarter (step 3 of 12) and after an epoch (step 4)."""
+    """A dense round alone that keeps its weights at a quarter (step 3 of 12) and after 4 steps."""
     job('dense', rounds=0, capture=['25%', 'epoch_1'])
     return str(tmp_path / 'dense')
 
@@ -50,9 +53,18 @@ def test_captured_weights_are_those_that_a_job_of_its_own_rewinds_to(dense, job)
         assert digest(load_weights(kept)) == digest(load_weights(layout.rewind))
 
 
-@pytest.mark.parametrize('settings', [
-    {}, dict(rewind='25%'), dict(rewind='epoch_1', rounds=2, target_sparsity=0.5), dict(rewind='lr'),
-    dict(rewind='none'), dict(rewind='reinit'), dict(allocation='layerwise', controls=['random', 'dense'])])
+@pytest.mark.parametrize(
+    'settings',
+    [
+        {},
+        dict(rewind='25%'),
+        dict(rewind='epoch_1', rounds=2, target_sparsity=0.5),
+        dict(rewind='lr'),
+        dict(rewind='none'),
+        dict(rewind='reinit'),
+        dict(allocation='layerwise', controls=['random', 'dense']),
+    ],
+)
 def test_a_job_that_shares_the_dense_round_ends_as_one_that_trains_it(dense, job, settings):
     own, _ = job('own', **settings)
     shared, layout = job('shared', dense_from=dense, **settings)
@@ -86,7 +98,10 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
         job('other', dense_from=dense, seed=1)
     with pytest.raises(ValueError, match=r'train_cfg\.max_epochs: 3 there, 2 here'):
         job('other', dense_from=dense, steps=8)
-    with pytest.raises(FileNotFoundError, match='keeps weights of share_0.25, epoch_1, step_0.*those of step_7 are needed'):
+    with pytest.raises(
+        FileNotFoundError,
+        match='keeps weights of share_0.25, epoch_1, step_0.*those of step_7 are needed',
+    ):
         job('other', dense_from=dense, rewind=7)
     with pytest.raises(FileNotFoundError, match='holds no finished dense round'):
         job('other', dense_from=str(tmp_path / 'nothing'))
@@ -96,9 +111,14 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
     assert not (tmp_path / 'other' / 'imp.json').exists()
 
 
-@pytest.mark.parametrize('settings, named', [
-    (dict(optimizer='rewound', rewind=4), 'optimizer'), (dict(lr_schedule='continue', rewind=4), 'lr_schedule'),
-    (dict(early_bird={}), 'early_bird')])
+@pytest.mark.parametrize(
+    'settings, named',
+    [
+        (dict(optimizer='rewound', rewind=4), 'optimizer'),
+        (dict(lr_schedule='continue', rewind=4), 'lr_schedule'),
+        (dict(early_bird={}), 'early_bird'),
+    ],
+)
 def test_refuses_to_share_what_keeps_weights_alone(settings, named):
     with pytest.raises(ValueError, match=f'dense_from.*{named}=.*dense round of its own'):
         IMPConfig(dense_from='somewhere', **settings)
@@ -114,9 +134,11 @@ def test_refuses_controls_and_early_birds_without_a_ticket():
 
 
 def test_controls_may_be_added_to_a_finished_job_and_are_not_forgotten(job):
-    before, layout = job('job')
+    before, _ = job('job')
     after, _ = job('job', controls=['random'])
-    assert digests(after) == digests(before) and [r['control'] for r in after.controls] == ['random']
+    assert digests(after) == digests(before) and [r['control'] for r in after.controls] == [
+        'random'
+    ]
     without, _ = job('job')
     assert [r['control'] for r in without.controls] == ['random']
 
@@ -137,9 +159,13 @@ def test_a_given_ticket_is_trained_beside_the_dense_net(dense, job):
 
 def test_a_ticket_starts_from_its_own_weights_not_from_w_0(dense, job, tmp_path):
     _, layout = job('late', dense_from=dense, rewind='25%')
-    given, own = job('given', ticket=str(layout.ticket(1)), dense_from=dense)
+    _, own = job('given', ticket=str(layout.ticket(1)), dense_from=dense)
     assert weights_step(own.rewind) == 0
-    assert digest(load_weights(own.start(1))) == digest(load_weights(layout.rewind)) != digest(load_weights(own.rewind))
+    assert (
+        digest(load_weights(own.start(1)))
+        == digest(load_weights(layout.rewind))
+        != digest(load_weights(own.rewind))
+    )
 
 
 def test_refuses_a_ticket_that_does_not_fit(dense, job, tmp_path):
@@ -148,9 +174,15 @@ def test_refuses_a_ticket_that_does_not_fit(dense, job, tmp_path):
     name = next(iter(ticket.masks))
     other = {**ticket.masks, name: torch.ones(1, 1, dtype=torch.bool)}
     path = layout.round_dir(1) / 'other.safetensors'
-    for masks, text in ((other, 'of another shape'), ({k: v for k, v in other.items() if k != name}, 'missing'),
-                        ({**ticket.masks, 'x.weight': other[name]}, 'surplus .*x.weight')):
-        save_ticket(Ticket(masks=masks, rewind_file=ticket.rewind_file, rewind_digest=ticket.rewind_digest), path)
+    for masks, text in (
+        (other, 'of another shape'),
+        ({k: v for k, v in other.items() if k != name}, 'missing'),
+        ({**ticket.masks, 'x.weight': other[name]}, 'surplus .*x.weight'),
+    ):
+        save_ticket(
+            Ticket(masks=masks, rewind_file=ticket.rewind_file, rewind_digest=ticket.rewind_digest),
+            path,
+        )
         with pytest.raises(ValueError, match=text):
             job('bad', ticket=str(path), dense_from=dense)
     assert not (tmp_path / 'bad' / 'imp.json').exists()

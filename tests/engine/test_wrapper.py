@@ -1,3 +1,4 @@
+"""The wrapper masks weights, gradients and states, and is otherwise the plain model."""
 import copy
 
 import pytest
@@ -80,7 +81,8 @@ def test_trains_exactly_like_a_multiplication_in_forward():
             opt.step()
         torch.testing.assert_close(norms[0], norms[1])
         for i in (0, 4):
-            torch.testing.assert_close(net[i].weight, reference[i].weight_orig * reference[i].weight_mask)
+            expected = reference[i].weight_orig * reference[i].weight_mask
+            torch.testing.assert_close(net[i].weight, expected)
 
 
 def test_clipping_sees_only_gradients_of_kept_weights():
@@ -94,7 +96,8 @@ def test_clipping_sees_only_gradients_of_kept_weights():
     with_dense = small_net()
     with_dense.load_state_dict(net.state_dict())
     loss_of(with_dense).backward()
-    assert clip_grad_norm_(with_dense.parameters(), 1e9) > clip_grad_norm_(net.parameters(), 1e9) * 1.05
+    dense_norm = clip_grad_norm_(with_dense.parameters(), 1e9)
+    assert dense_norm > clip_grad_norm_(net.parameters(), 1e9) * 1.05
 
 
 def test_a_layer_called_five_times_is_masked_once_and_right():
@@ -167,7 +170,7 @@ def test_names_keys_and_attributes_are_those_of_the_plain_model():
     assert model.cfg == net.cfg and model.module is net
     small_net().load_state_dict(model.state_dict(), strict=True)
     with pytest.raises(AttributeError, match='nothing_like_this'):
-        model.nothing_like_this
+        _ = model.nothing_like_this
 
 
 def test_loading_a_dense_state_is_masked_again():
@@ -212,7 +215,8 @@ def test_frozen_parameters_are_masked_without_a_gradient_hook():
 
 @pytest.mark.parametrize('masks, message', [
     ({'5.weight': torch.ones(1)}, "'5.weight', which the model lack"),
-    ({'4.weight': torch.ones(3, 15, dtype=torch.bool)}, r"'4.weight' has shape \(3, 15\).*\(3, 16\)")])
+    ({'4.weight': torch.ones(3, 15, dtype=torch.bool)},
+     r"'4.weight' has shape \(3, 15\).*\(3, 16\)")])
 def test_masks_that_do_not_fit_are_named(masks, message):
     with pytest.raises(ValueError, match=message):
         PrunedModelWrapper(small_net(), masks)
@@ -226,5 +230,6 @@ def test_masks_survive_the_round_trip_through_the_wrapper():
 
 def test_is_a_registered_model_wrapper():
     model = PrunedModelWrapper(small_net(), {})
-    assert is_model_wrapper(model) and MODEL_WRAPPERS.get('PrunedModelWrapper') is PrunedModelWrapper
+    assert is_model_wrapper(model)
+    assert MODEL_WRAPPERS.get('PrunedModelWrapper') is PrunedModelWrapper
     assert unwrap(PrunedModelWrapper(model, {})) is model.module

@@ -1,12 +1,10 @@
 """The tools as a person types them: help, errors, exit codes."""
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 import toys
-from conftest import ROOT, tool_env
+from conftest import run_tool, tool_main
 
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import apply, digest
@@ -21,18 +19,17 @@ def config(tmp_path_factory):
 @pytest.fixture(scope='module')
 def job(config, tmp_path_factory):
     work_dir = tmp_path_factory.mktemp('job') / 'imp'
-    command = [sys.executable, ROOT / 'tools' / 'imp_train.py', config, '--work-dir', work_dir]
-    done = subprocess.run(command, env=tool_env(), capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return work_dir, done.stdout
+    return work_dir, run_tool('imp_train.py', config, '--work-dir', work_dir).stdout
 
 
 @pytest.mark.parametrize('tool', [
     'imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket', 'plot_summary',
     'make_digit_scenes', 'network_sparsity', 'transfer_ticket'])
-def test_help_explains(run_tool, tool):
-    text = run_tool(f'{tool}.py', '--help').stdout
-    assert len(text) > 300 and 'usage:' in text
+def test_help_explains(capsys, tool):
+    with pytest.raises(SystemExit) as ended:
+        tool_main(f'{tool}.py', '--help')
+    text = capsys.readouterr().out
+    assert ended.value.code == 0 and len(text) > 300 and 'usage:' in text
 
 
 def test_a_job_prints_its_table_and_leaves_every_file(job):

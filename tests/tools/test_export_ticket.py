@@ -5,7 +5,6 @@ import shutil
 import pytest
 import torch
 import toys
-from mmengine.config import Config
 from torch import nn
 
 from mmlth.core.checkpoints import load_checkpoint
@@ -55,8 +54,7 @@ def test_a_checkpoint_that_is_not_zero_under_one_name_is_refused(call_tool, tick
 
 @pytest.fixture
 def job(run_imp, tmp_path):
-    cfg = Config.fromfile(str(toys.write_config(tmp_path)))
-    run_imp(cfg, tmp_path / 'job', rounds=1, controls=['random'])
+    run_imp(toys.read_config(tmp_path), tmp_path / 'job', rounds=1, controls=['random'])
     return tmp_path / 'job'
 
 
