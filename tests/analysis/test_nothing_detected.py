@@ -63,7 +63,7 @@ def test_a_line_of_another_task_has_no_cross(drawn):
 
 
 def test_a_dense_net_that_detected_nothing_is_said(drawn):
-    (panel,), legend = drawn([dense_row(None), row(0.4, None)], x_label='x')
+    (panel,), _ = drawn([dense_row(None), row(0.4, None)], x_label='x')
     assert panel['x'] == 'x\n(dense: c nothing detected)' and panel['dense'] == []
     dense = [dense_row(0.5), dense_row(None, seed=1)]
     (panel,), _ = drawn([*dense, row(0.4), row(0.4, None, seed=1)], x_label='x')

@@ -4,6 +4,7 @@ import copy
 import torch
 from mmdet.registry import MODELS
 from mmdet.utils import register_all_modules
+
 from mmlth.engine.config_files import load_config
 
 
