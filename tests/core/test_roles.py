@@ -1,6 +1,6 @@
 """Which group a module has by its place, class and role: on MMDetection's detectors, and alone."""
 import pytest
-from detectors import build
+from detectors import build, is_shipped
 from group_names import GROUPS_OF_CONFIG
 from torch import nn
 
@@ -20,13 +20,16 @@ def conv(inside=2, outside=2):
 
 @pytest.fixture(scope='module')
 def detectors():
-    return {config: build(config) for config in GROUPS_OF_CONFIG}
+    found = {config: build(config) for config in GROUPS_OF_CONFIG if is_shipped(config)}
+    assert len(found) > 0.9 * len(GROUPS_OF_CONFIG)
+    return found
 
 
 def test_tensors_of_mmdetections_detectors_are_in_their_groups(detectors):
     wrong = {}
-    for config, expected in GROUPS_OF_CONFIG.items():
-        found = groups_of(detectors[config])
+    for config, model in detectors.items():
+        found = groups_of(model)
+        expected = GROUPS_OF_CONFIG[config]
         wrong.update({(config, name): found.get(name) for name, group in expected.items()
                       if found.get(name) != group})
     assert wrong == {}
