@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_is_named_and_the_job_goes_on_later(job, tmp_path, 
 
 def test_nothing_of_a_round_stays_in_mmengine(job):
     for kind in (MMLogger, MessageHub, Visualizer):
-        assert not [name for name in kind._instance_dict if re.search(r'_round_\d\d', name)]
+        assert not [name for name in kind._instance_dict if re.match(r'toy_round_\d\d', name)]
 
 
 def test_memory_does_not_grow_over_eight_rounds(toy_cfg, tmp_path, monkeypatch):
