@@ -8,6 +8,7 @@ Prints a Markdown table; a family that doesn't build here is listed with the rea
 """
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
@@ -91,8 +92,13 @@ def run_one(name: str, limit: float) -> tuple[dict[str, Any] | None, str]:
     lines = done.stdout.strip().splitlines()
     if done.returncode == 0 and lines:
         return json.loads(lines[-1]), ''
-    said = [line for line in done.stderr.strip().splitlines() if line.strip()]
-    return None, said[-1][:160] if said else f'exit {done.returncode}'
+    said = [' '.join(line.split()) for line in done.stderr.splitlines() if line.strip()]
+    return None, _without_folders(said[-1])[:120] if said else f'exit {done.returncode}'
+
+
+def _without_folders(text: str) -> str:
+    """Shorten paths to their last part, so that the table says nothing of a machine."""
+    return re.sub(r'/[^\s\'",]*/', '', text)
 
 
 def row_of(family: Path, args: argparse.Namespace) -> list[str]:
