@@ -63,7 +63,7 @@ def without_pretrained(value: Any) -> Any:
 def _is_pretrained(key: str, value: Any) -> bool:
     if key in ('load_from', 'pretrained', 'teacher_ckpt'):
         return True
-    return key == 'init_cfg' and isinstance(value, dict) and value.get('type') == 'Pretrained'
+    return key == 'init_cfg' and isinstance(value, dict) and 'checkpoint' in value
 
 
 def rehearse_one(name: str) -> dict[str, Any]:
