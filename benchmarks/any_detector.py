@@ -37,7 +37,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--only', nargs='+', metavar='FAMILY', help='default: all')
     parser.add_argument('--limit', type=float, default=120, help='seconds a config may take')
-    parser.add_argument('--tries', type=int, default=3, help='configs of a family to try')
+    parser.add_argument('--tries', type=int, default=5, help='configs of a family to try')
     parser.add_argument('--one', metavar='CONFIG', help='rehearse this config here, print JSON')
     return parser.parse_args(argv)
 
