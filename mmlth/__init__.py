@@ -1,17 +1,17 @@
 """Winning lottery tickets in MMDetection detectors, by iterative magnitude pruning.
 
-``custom_imports = dict(imports=['mmlth'])`` in a config registers the hooks and the wrapper.
-``mmlth.core`` needs torch alone and works where MMEngine isn't installed.
+``custom_imports = dict(imports=['mmlth'])`` in a config registers the hooks and the wrapper; where
+MMEngine is imported later than this, they are registered with its runner. So the command's help
+needn't wait for torch, and ``mmlth.core`` works where MMEngine isn't installed.
 """
-from importlib.util import find_spec
+import sys
 
+from mmlth.on_import import import_after
 from mmlth.version import __version__
 
 __all__ = ['__version__']
 
-if find_spec('mmengine') is not None:
-    from mmlth.versions import check_versions
-
-    check_versions()
-
-    import mmlth.engine  # noqa: F401  registers hooks and the wrapper
+if sys.modules.get('mmengine'):  # which imports this for its registries
+    import mmlth.engine  # noqa: F401
+else:
+    import_after('mmengine.runner', 'mmlth.engine')

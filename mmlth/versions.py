@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 # module -> (first version that works, first that isn't known to)
 SUPPORTED = {
-    'torch': ('2.6', '3'),
+    'torch': ('2.1', '3'),
     'mmengine': ('0.10.7', '1'),
     'mmcv': ('2.1.0', '3'),
     'mmdet': ('3.3.0', '4'),

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmlth.engine.imp_runner import IMPRunner
-from mmlth.engine.settings import IMPConfig
+from mmlth.job.imp_runner import IMPRunner
+from mmlth.settings.imp_config import IMPConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
-MMDET_TOOLS = Path(find_spec('mmdet').submodule_search_locations[0]) / '.mim' / 'tools'
-sys.path.insert(0, str(ROOT / 'tests'))
+MMDET = find_spec('mmdet')  # tests of the engine alone run without it
+MMDET_TOOLS = Path(MMDET.submodule_search_locations[0]) / '.mim' / 'tools' if MMDET else None
+sys.path[:0] = [str(ROOT / 'tests'), str(ROOT / 'benchmarks')]
 
 import quick  # noqa: E402
 import toys  # noqa: E402
@@ -164,8 +165,8 @@ def run_mmdet(tool, *args):
 
 
 def run_on_two_ranks(config, work_dir, *args):
-    """Run a job in two gloo processes, at a port that other checkouts don't take."""
+    """Run a job in two gloo processes."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-    env = {**tool_env(), 'PATH': path, 'PORT': str(29500 + os.getpid() % 2000)}
+    env = {**tool_env(), 'PATH': path}
     script = ROOT / 'tools' / 'dist_imp.sh'
     return run_process('bash', script, config, 2, '--work-dir', work_dir, *args, env=env)

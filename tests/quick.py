@@ -2,6 +2,7 @@
 import contextlib
 import gc
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -19,4 +20,7 @@ def quick() -> Iterator[None]:
         patched.setattr('mmengine.runner.runner.collect_env', dict)
         # ... and has the config that it logs and saves laid out for readers.
         patched.setattr('yapf.yapflib.yapf_api.FormatCode', lambda text, **_: (text, True))
+        # An endless loader sleeps two seconds at the end of each epoch.
+        no_sleep = SimpleNamespace(sleep=lambda seconds: None)
+        patched.setattr('mmengine.runner.loops.time', no_sleep)
         yield

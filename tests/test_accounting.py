@@ -1,6 +1,5 @@
 """The paper's network sparsities come out of the configs alone."""
 
-import runpy
 from pathlib import Path
 
 import pytest
@@ -9,11 +8,11 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mmlth.engine.config_files import load_config
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
+from mmlth.study import accounting
 
 TINY = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'
-TOOL = runpy.run_path(str(ROOT / 'tools' / 'network_sparsity.py'))
-ROWS = TOOL['read_paper']()
+ROWS = accounting.read_paper()
 STEM = 64 * 3 * 7 * 7
 
 
@@ -44,7 +43,7 @@ def settings(row):
 
 @pytest.mark.parametrize('row', ROWS, ids=row_id)
 def test_the_papers_figure_is_met_to_a_tenth_of_a_point(row):
-    found = TOOL['plan'](row['config'], settings(row)).rounds()[-1]['network_sparsity']
+    found = accounting.plan(row['config'], settings(row)).rounds()[-1]['network_sparsity']
     assert 100 * found == pytest.approx(100 * row['network_sparsity'], abs=0.1)
 
 
@@ -68,7 +67,7 @@ def test_without_normalisation_in_the_denominator_all_figures_are_met_to_two_hun
     left_out = normalisation(config)
     assert left_out == (9_600 if '_r18_' in config else 53_120)
     for row in (r for r in ROWS if r['config'] == config and r['scope'] == 'backbone'):
-        planned = TOOL['plan'](config, settings(row))
+        planned = accounting.plan(config, settings(row))
         found = row['sparsity'] * planned.scope_size / (planned.parameters - left_out)
         assert 100 * found == pytest.approx(100 * row['network_sparsity'], abs=0.02)
 
@@ -84,7 +83,7 @@ def test_the_backbones_scope_is_its_stem_and_its_convolutions_without_shortcuts(
     detector, depth, size
 ):
     path = next((ROOT / 'configs').glob(f'*/{detector}_{depth}_fpn_1x_coco.py'))
-    planned = TOOL['plan'](str(path), IMPConfig(scope='backbone'))
+    planned = accounting.plan(str(path), IMPConfig(scope='backbone'))
     assert planned.scope_size == size
     assert 'backbone.conv1.weight' in planned.names and not [
         n for n in planned.names if 'downsample' in n
@@ -97,7 +96,7 @@ def test_resnet18_has_the_papers_sixteen_convolutions():
 
 def test_keypoint_rcnn_has_the_papers_size():
     config = ROOT / 'configs' / 'keypoint_rcnn' / 'keypoint-rcnn_r18_fpn_1x_coco.py'
-    planned = TOOL['plan'](str(config), IMPConfig())
+    planned = accounting.plan(str(config), IMPConfig())
     assert planned.parameters == pytest.approx(46.07e6, rel=2e-3)
 
 

@@ -15,13 +15,20 @@ PACKAGE = ROOT / 'mmlth'
 LAYERS = {
     'version': (),
     'versions': (),
+    'on_import': (),
     'core': ('torch', 'numpy', 'safetensors'),
-    'engine': ('mmlth.core', 'mmlth.version', 'mmengine', 'torch', 'numpy'),
-    'analysis': ('mmlth.core', 'matplotlib'),
-    'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.engine', 'mmengine', 'torch', 'safetensors'),
-    'study': ('mmlth.core', 'mmlth.engine', 'mmlth.analysis', 'mmlth.transfer', 'mmengine',
-              'torch.distributed'),
-    '__init__': ('mmlth.version', 'mmlth.versions', 'mmlth.engine'),
+    'settings': ('mmlth.core', 'mmengine'),
+    'engine': ('mmlth.core', 'mmlth.settings', 'mmlth.versions', 'mmengine', 'torch', 'numpy'),
+    'trained': ('mmlth.core', 'mmlth.engine', 'mmengine', 'torch', 'numpy'),
+    'registry': ('mmengine',),
+    'job': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmengine', 'torch',
+            'numpy'),
+    'analysis': ('mmlth.core', 'matplotlib', 'numpy', 'scipy', 'pycocotools', 'tidecv'),
+    'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
+                 'mmlth.job', 'mmengine', 'torch', 'safetensors'),
+    'study': ('mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.job', 'mmlth.analysis',
+              'mmlth.transfer', 'mmengine', 'torch.distributed'),
+    '__init__': ('mmlth.version', 'mmlth.on_import', 'mmlth.engine'),
     # the keypoint task: nothing of pruning
     'datasets': ('mmdet', 'mmengine', 'mmcv', 'torch', 'numpy', 'cv2', 'pycocotools', 'sklearn',
                  'matplotlib'),
@@ -29,13 +36,18 @@ LAYERS = {
     'evaluation': ('mmdet', 'mmengine', 'numpy', 'pycocotools', 'terminaltables'),
     'visualization': ('mmdet', 'mmengine', 'numpy'),
     'keypoints': ('mmlth.datasets', 'mmlth.models', 'mmlth.evaluation', 'mmlth.visualization'),
+    'cli': ('mmlth.version', 'mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
+            'mmlth.job', 'mmlth.analysis', 'mmlth.transfer', 'mmlth.study', 'mmlth.datasets',
+            'mmengine'),
+    '__main__': ('mmlth.cli',),
 }
-TOOLS = ('mmlth', 'mmengine')
+TOOLS = ('mmlth.cli',)
 
 FILE_LINES = 250
 FUNCTION_LINES = 60
 
 TOO_MUCH = ('Exception', 'BaseException')
+SAFE_UNPICKLER = 'mmlth/core/safe_unpickler.py'  # the one that says what may be unpickled
 UNPICKLING = ('pickle.load', 'pickle.loads')
 
 
@@ -169,8 +181,9 @@ def test_the_tools_import_mmlth_and_mmengine_alone():
 
 
 def test_no_file_has_bad_habits():
-    assert faults(python_files('mmlth', 'tools', 'benchmarks'),
-                  lambda path: habits(parse(path))) == {}
+    paths = [path for path in python_files('mmlth', 'tools', 'benchmarks')
+             if relative(path) != SAFE_UNPICKLER]
+    assert faults(paths, lambda path: habits(parse(path))) == {}
 
 
 def test_no_file_takes_private_names_from_another():

@@ -3,11 +3,13 @@ import json
 
 import pytest
 from conftest import ROOT, data_options
+from mmdet.registry import DATASETS
+from mmengine.registry import init_default_scope
 
-from mmlth.engine.config_files import load_config
+from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.net import read_net
-from mmlth.engine.preflight import plan
-from mmlth.engine.settings import IMPConfig
+from mmlth.job.preflight import plan
+from mmlth.settings.imp_config import IMPConfig
 
 NOT_DETECTORS = ('_base_', 'imagenet', 'studies')
 CONFIGS = sorted(
@@ -39,3 +41,16 @@ def test_voc_form_trains_and_is_scored_by_mmdets_voc_metric(call_tool, digit_sce
     assert [set(r['metrics']) for r in rounds] == [{'pascal_voc/mAP', 'pascal_voc/AP50'}] * 2
     figure = tmp_path / 'imp' / 'report' / 'map_vs_sparsity.png'
     assert figure.stat().st_size > 5000
+
+
+def test_annotated_keypoints_are_there_to_be_drawn_at_test(digit_scenes):
+    cfg = load_config(
+        str(ROOT / 'configs/digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'))
+    cfg = set_data_root(cfg, str(digit_scenes))
+    init_default_scope('mmdet')
+    dataset = DATASETS.build(cfg.test_dataloader.dataset)
+    shapes = {sample['data_samples'].gt_instances.keypoints.shape[1:] for sample in dataset}
+    assert shapes == {(17, 3)}
+    paper = load_config(str(ROOT / 'configs/keypoint_rcnn/keypoint-rcnn_r18_fpn_1x_coco.py'))
+    types = [step.type for step in paper.test_dataloader.dataset.pipeline]
+    assert types[2:] == ['LoadKeypointAnnotations', 'PackKeypointInputs']

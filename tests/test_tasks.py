@@ -18,7 +18,10 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from mmlth.analysis.object_groups import per_category
+from mmlth.analysis.predictions import load_predictions
 from mmlth.core.checkpoints import load_checkpoint
+from mmlth.core.dump import read_facts
 from mmlth.core.ticket import load_ticket
 
 METRICS = dict(faster='bbox', mask='segm', keypoint='keypoints')
@@ -86,8 +89,13 @@ def test_ticket_and_export_score_as_recorded(
     ticket = job / 'round_01' / 'ticket.safetensors'
     expected = json.loads((job / 'round_01' / 'record.json').read_text())['metrics']
     out = tmp_path / 'metrics.json'
-    call_tool('test_ticket.py', ticket, '--work-dir', tmp_path / 'eval', '--out', out)
+    call_tool('test_ticket.py', job, '--work-dir', tmp_path / 'eval', '--out', out,
+              '--show-dir', tmp_path / 'drawn', '--dump')
     assert json.loads(out.read_text()) == expected
+    check_dump(ticket.parent, expected, digit_scenes)
+    images = {item['file_name'].rpartition('/')[2] for item in json.loads(
+        (digit_scenes / 'annotations' / 'instances_val.json').read_text())['images']}
+    assert {path.name for path in (tmp_path / 'drawn').iterdir()} == images
     plain, work_dir = tmp_path / 'plain.pth', tmp_path / 'test'
     call_tool('export_ticket.py', ticket, plain)
     options = ['--work-dir', work_dir, '--cfg-options', *data_options(digit_scenes)]
@@ -95,6 +103,23 @@ def test_ticket_and_export_score_as_recorded(
     (dumped, ) = work_dir.glob('*/*.json')
     by_mmdet = json.loads(dumped.read_text())
     assert {name: by_mmdet[name] for name in expected} == expected
+
+
+def check_dump(folder, expected, digit_scenes):
+    """What is dumped scores as the job was, and says where the annotations lie."""
+    dumped = load_predictions(folder)
+    for task, results in dumped.found.items():
+        aps = [ap for ap in per_category(dumped, task).values() if ap == ap]
+        assert np.mean(aps) == pytest.approx(expected[f'coco/{task}_mAP'], abs=6e-4)
+        assert results
+    assert {f'coco/{task}_mAP' for task in dumped.found} <= set(expected)
+    train = json.loads((digit_scenes / 'annotations' / 'instances_train.json').read_text())
+    ids = [ann['category_id'] for ann in train['annotations'] if not ann['iscrowd']]
+    assert dumped.training == {number: ids.count(number) for number in dumped.categories}
+    assert not list(folder.glob('.predictions*'))
+    positions = read_facts(folder)['positions']
+    assert set(load_ticket(folder / 'ticket.safetensors').masks) <= set(positions)
+    assert 0 < positions['rpn_head.rpn_conv.weight'][0] < 192 * 192  # all levels of an image
 
 
 def test_inference_detector_returns_keypoints(job, task):

@@ -8,6 +8,7 @@ from mmlth.versions import SUPPORTED, check_versions, installed_versions
     [
         dict(torch='2.13.0+cpu', mmengine='0.10.12', mmcv='2.3.6', mmdet='3.5.1'),
         dict(torch='2.13.0', mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0'),
+        dict(torch='2.1.2+cu121', mmengine='0.10.7', mmcv='2.1.0', mmdet='3.3.0'),
     ],
 )
 def test_both_distributions_of_the_stack_are_fine(found):

@@ -21,9 +21,10 @@ SIZE = 24 * 9 + 128 * 9 + 64  # weights of these three
 class ToyNet(BaseModel):
     """conv - bn - conv - linear on 3 x 8 x 8 images, four classes; 24*9 + 128*9 + 64 weights."""
 
-    def __init__(self, seconds_per_step: float = 0.0, diverge: bool = False):
+    def __init__(self, seconds_per_step: float = 0.0, diverge: bool = False,
+                 dropout: float = 0.1):
         super().__init__()
-        self.seconds_per_step, self.diverge = seconds_per_step, diverge
+        self.seconds_per_step, self.diverge, self.dropout = seconds_per_step, diverge, dropout
         self.backbone = nn.Sequential()
         self.backbone.conv1 = nn.Conv2d(3, 8, 3)
         self.backbone.bn = nn.BatchNorm2d(8)
@@ -34,7 +35,7 @@ class ToyNet(BaseModel):
     def forward(self, inputs, labels, mode='tensor'):
         inputs, labels = torch.stack(inputs), torch.stack(labels)
         x = self.backbone.conv2(torch.relu(self.backbone.bn(self.backbone.conv1(inputs))))
-        x = torch.dropout(x.mean((2, 3)), 0.1, self.training)  # draws from torch's generator
+        x = torch.dropout(x.mean((2, 3)), self.dropout, self.training)  # torch's generator
         scores = self.head.fc(x)
         if mode == 'predict':
             return [dict(score=s.argmax(), label=y) for s, y in zip(scores, labels)]
@@ -51,6 +52,16 @@ class TiedConvNet(ToyNet):
         super().__init__()
         self.backbone.again = nn.Module()
         self.backbone.again.conv = self.backbone.conv2
+
+
+@MODELS.register_module()
+class BorrowingNet(ToyNet):
+    """A toy that names its convolution anew in its first training step, as DDQ's decoder does."""
+
+    def forward(self, inputs, labels, mode='tensor'):
+        if mode == 'loss':
+            self.borrowed = self.backbone.conv2
+        return super().forward(inputs, labels, mode)
 
 
 @MODELS.register_module()
@@ -84,6 +95,14 @@ class ToyMeanTeacherHook(Hook):
     def _follow(model, momentum):
         for a, b in zip(model.student.parameters(), model.teacher.parameters()):
             b.data.mul_(1 - momentum).add_(a.data, alpha=momentum)
+
+
+@HOOKS.register_module()
+class ToyMarkHook(Hook):
+    """Leaves a file, to show that it was there."""
+
+    def before_train(self, runner):
+        Path(runner.work_dir, 'toy_mark').touch()
 
 
 @DATASETS.register_module()

@@ -8,10 +8,12 @@ Usage: bash tools/run_tests.sh [arguments of pytest]
 
 Runs the tests, and makes the virtual environment first where it is missing
 (tools/setup_env.sh --help). Without arguments: all of tests/ but the slow
-ones, and the examples in the docstrings of mmlth. With arguments:
+ones. With arguments:
   bash tools/run_tests.sh tests/core -k masks    some of them
   bash tools/run_tests.sh -m slow                the slow ones
   bash tools/run_tests.sh -m ''                  all of tests/
+Up to four files are tested at a time, one more than there are cores, since many tests wait for
+processes; -n 0: one after another.
 PYTHON and MMLTH_STACK work as in tools/setup_env.sh.
 EOF
 }
@@ -26,8 +28,7 @@ case ${MMLTH_STACK:-onedl} in
     upstream) python=.venv-upstream/bin/python ;;
     *) python=.venv/bin/python ;;
 esac
-
-if [ $# -eq 0 ]; then
-    set -- --doctest-modules tests mmlth/core mmlth/transfer mmlth/models mmlth/datasets
-fi
-exec "$python" -m pytest -m 'not slow' "$@"
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"  # else torch's threads of two tests stall each other
+workers=$(($(getconf _NPROCESSORS_ONLN) + 1))
+exec "$python" -m pytest -m 'not slow' -n "$workers" --maxprocesses 4 --dist loadfile \
+    --no-loadscope-reorder "$@"

@@ -1,4 +1,4 @@
-# DigitScenes in COCO form; `tools/make_digit_scenes.py` writes it.
+# DigitScenes in COCO form; `mmlth digit-scenes` writes it.
 # No flip: a mirrored 2 is no digit. Images keep their 160-192 px.
 data_root = 'data/digit_scenes/'
 classes = ('person', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')

@@ -1,4 +1,4 @@
-# DigitScenes' object crops, 48 x 48, a folder for each class; `tools/make_digit_scenes.py` writes them.
+# DigitScenes' object crops, 48 x 48, a folder for each class; `mmlth digit-scenes` writes them.
 # No flip: a mirrored 2 is no digit.
 data_root = 'data/digit_scenes/'
 classes = ('person', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')

@@ -1,4 +1,4 @@
-# DigitScenes in Pascal VOC form; `tools/make_digit_scenes.py` writes it.
+# DigitScenes in Pascal VOC form; `mmlth digit-scenes` writes it.
 data_root = 'data/digit_scenes/'
 classes = ('person', 'zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine')
 

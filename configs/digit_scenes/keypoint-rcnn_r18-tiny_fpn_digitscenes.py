@@ -23,10 +23,18 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackKeypointInputs'),
 ]
+test_pipeline = [  # annotated keypoints are drawn beside predicted ones
+    dict(type='LoadImageFromFile'),
+    dict(type='Resize', scale_factor=1.0),
+    dict(type='LoadKeypointAnnotations', with_bbox=True),
+    dict(type='PackKeypointInputs',
+         meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+]
 train_dataloader = dict(dataset=dict(
     type='CocoKeypointDataset', metainfo=dict(classes=classes), pipeline=train_pipeline,
     filter_cfg=dict(filter_empty_gt=True, min_keypoints=1)))
-val_dataloader = dict(dataset=dict(type='CocoKeypointDataset', metainfo=dict(classes=classes)))
+val_dataloader = dict(dataset=dict(
+    type='CocoKeypointDataset', metainfo=dict(classes=classes), pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(type='CocoKeypointMetric', metric=['bbox', 'keypoints'])
 test_evaluator = val_evaluator

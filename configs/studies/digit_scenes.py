@@ -1,12 +1,12 @@
 # The paper's experiments on DigitScenes: tiny detectors, one seed unless a list says otherwise.
 # Lists are tried value by value, tuples are one value. Equal jobs are trained once, dense nets are shared.
-#   python tools/run_study.py configs/studies/digit_scenes.py --workers 2
-boxes = 'configs/digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
-masks = 'configs/digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
-keypoints = 'configs/digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
-boxes_r50 = 'configs/digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
-boxes_c4 = 'configs/digit_scenes/faster-rcnn_r18-tiny_c4_digitscenes.py'
-classifier = 'configs/classification/resnet18-tiny_digitscenes-crops.py'
+#   mmlth study mmlth::studies/digit_scenes.py --workers 2
+boxes = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
+masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
+keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
+boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
+boxes_c4 = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_c4_digitscenes.py'
+classifier = 'mmlth::classification/resnet18-tiny_digitscenes-crops.py'
 
 config = boxes
 imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
@@ -51,11 +51,11 @@ experiments = dict(
         title='Which modules are pruned',
         section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
         jobs=[
-            dict(config=boxes_c4, scope=(), include=(base, top, rpn, heads), label='all'),
-            dict(config=boxes_c4, scope=(), include=(top, rpn, heads), label='all but base'),
-            dict(config=boxes_c4, scope=(), include=(base, rpn, heads), label='all but top'),
-            dict(config=boxes_c4, scope=(), include=(base, top, heads), label='all but RPN'),
-            dict(config=boxes_c4, scope=(), include=(base, top, rpn), label='all but heads')]),
+            dict(config=boxes_c4, scope=(), include=(base, top, rpn, heads), label='base+top+rpn+heads'),
+            dict(config=boxes_c4, scope=(), include=(top, rpn, heads), label='top+rpn+heads'),
+            dict(config=boxes_c4, scope=(), include=(base, rpn, heads), label='base+rpn+heads'),
+            dict(config=boxes_c4, scope=(), include=(base, top, heads), label='base+top+heads'),
+            dict(config=boxes_c4, scope=(), include=(base, top, rpn), label='base+top+rpn')]),
     backbones=dict(
         title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect',

@@ -1,13 +1,13 @@
 # The experiments of Girish et al., CVPR 2021, with their settings. Those that name no config run on any detector:
-#   python tools/run_study.py configs/studies/paper.py --config my_config.py --only late_resetting rounds --dry-run
+#   mmlth study mmlth::studies/paper.py --config my_config.py --only late_resetting rounds --dry-run
 # Lists are tried value by value, tuples are one value. Equal jobs are trained once, dense nets are shared.
-boxes = ['configs/faster_rcnn/faster-rcnn_r18_fpn_1x_coco.py', 'configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py']
-masks = ['configs/mask_rcnn/mask-rcnn_r18_fpn_1x_coco.py', 'configs/mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py']
-keypoints = ['configs/keypoint_rcnn/keypoint-rcnn_r18_fpn_1x_coco.py',
-             'configs/keypoint_rcnn/keypoint-rcnn_r50_fpn_1x_coco.py']
-classifier = 'configs/imagenet/resnet18_imagenet.py'
+boxes = ['mmlth::faster_rcnn/faster-rcnn_r18_fpn_1x_coco.py', 'mmlth::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py']
+masks = ['mmlth::mask_rcnn/mask-rcnn_r18_fpn_1x_coco.py', 'mmlth::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py']
+keypoints = ['mmlth::keypoint_rcnn/keypoint-rcnn_r18_fpn_1x_coco.py',
+             'mmlth::keypoint_rcnn/keypoint-rcnn_r50_fpn_1x_coco.py']
+classifier = 'mmlth::imagenet/resnet18_imagenet.py'
 
-config = 'configs/faster_rcnn/faster-rcnn_r18_c4_1x_voc07.py'
+config = 'mmlth::faster_rcnn/faster-rcnn_r18_c4_1x_voc07.py'
 # Modules of a C4 detector, as include patterns: shortcuts and the first convolution stay out, as in the paper.
 base, top, rpn, heads = (r'^backbone\.layer\d\.\d\.conv', r'^roi_head\.shared_head\.layer\d\.\d\.conv', r'^rpn_head\.',
                          r'^roi_head\.bbox_head\.')

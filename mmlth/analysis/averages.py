@@ -1,20 +1,13 @@
 """Means over seeds, with their 95% confidence intervals."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from statistics import fmean, stdev
+from statistics import fmean
 
 from mmlth.analysis.rows import Row, Y, is_dense, lost, value
-
-# 97.5% quantiles of Student's t for 1 to 30 degrees of freedom.
-_T = (
-    12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
-    2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
-)  # fmt: skip
-_NORMAL = 1.96
+from mmlth.analysis.statistics import half_width
+from mmlth.core.collapse import collapsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +22,8 @@ class Group:
         n: Number of seeds.
         ci: Half-width of the 95% confidence interval by Student's t; None for n = 1.
         lost_seeds: Those for which the evaluator returned no metric.
+        collapsed: Number of rows in which a tensor keeps next to nothing
+            (:func:`mmlth.core.collapse.collapsed`).
         sparsity: Mean over the rows; ``network_sparsity`` likewise.
     """
 
@@ -42,6 +37,7 @@ class Group:
     n: int
     ci: float | None
     lost_seeds: tuple[int, ...]
+    collapsed: int
     sparsity: float
     network_sparsity: float
 
@@ -108,24 +104,12 @@ def _group(
         n=len(values),
         ci=half_width(values),
         lost_seeds=tuple(lost_seeds),
+        collapsed=sum(map(has_collapsed, rows)),
         sparsity=fmean(row['sparsity'] for row in rows),
         network_sparsity=fmean(row['network_sparsity'] for row in rows),
     )
 
 
-def half_width(values: Sequence[float]) -> float | None:
-    """Return half of the 95% confidence interval of the mean: t * s / sqrt(n).
-
-    Beyond 31 values t is taken as the normal distribution's 1.96.
-
-    Returns:
-        None for one value, NaN where any value is.
-    """
-    n = len(values)
-    if n < 2:
-        return None
-    if not all(map(math.isfinite, values)):
-        return math.nan
-    freedom = n - 1
-    t = _T[freedom - 1] if freedom <= len(_T) else _NORMAL
-    return t * stdev(values) / math.sqrt(n)
+def has_collapsed(row: Row) -> bool:
+    """Return whether a tensor of a training keeps next to nothing of its share."""
+    return bool(collapsed(row['layer_density'], 1 - row['sparsity']))

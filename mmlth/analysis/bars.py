@@ -1,4 +1,4 @@
-"""Panels of bars: a value for each label."""
+"""Panels with a row for each label: its value, with an interval."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,23 @@ from mmlth.analysis.metrics import format_none
 from mmlth.analysis.panels import Colours, Panel, draw_dense, finish
 from mmlth.analysis.points import PlotPoint
 
-Groups = dict[str, list[PlotPoint]]  # label -> bars beside each other
-_GAP = 0.4  # between groups, in bars
+Groups = dict[str, list[PlotPoint]]  # label -> values under each other
+_GAP = 0.4  # between groups, in rows
 
 
 def bars_panel(
-    points: Sequence[PlotPoint], colours: Colours, *, form: str, title: str, x: str
+    points: Sequence[PlotPoint],
+    colours: Colours,
+    *,
+    form: str,
+    title: str,
+    x: str,
+    labels: Sequence[str] = (),
 ) -> Panel:
-    """Return a panel of bars; controls are open, dense nets are lines.
+    """Return a panel with a row for each label; controls are open, dense nets are lines.
 
-    Bars that don't start at 0 would lie about the difference, so that values near each other, far
-    from 0, are squares.
+    Values are squares, not bars: a bar that doesn't start at 0 lies about the difference, and one
+    that does leaves differences between detectors a few pixels.
 
     Args:
         points: To draw.
@@ -28,46 +34,48 @@ def bars_panel(
         form: How a value is written, such as '{:.3f}'.
         title: Over the panel.
         x: Label of the axis.
+        labels: Rows to begin with, in their order, whether or not they have a value.
     """
-    groups = _groups(points)
+    groups = _groups(points, labels)
 
     def draw(axes: Axes) -> None:
-        near = _set_limits(axes, points)
+        _set_limits(axes, points)
         place, middles = 0.0, []
         for group in groups.values():
             for i, point in enumerate(group):
-                _draw_bar(axes, place + i, point, colours[point.line], near)
+                _draw_value(axes, place + i, point, colours[point.line])
                 _write_value(axes, place + i, point, form)
-            middles.append(place + (len(group) - 1) / 2)
-            place += len(group) + _GAP
+            rows = max(1, len(group))
+            middles.append(place + (rows - 1) / 2)
+            place += rows + _GAP
         axes.set_yticks(middles, list(groups))
         axes.set_ylim(max(place, 1) - 0.7, -0.7)
         finish(axes, title=title, x=x + draw_dense(axes.axvline, points, colours), y='')
 
-    bars = sum(len(group) + _GAP for group in groups.values())
-    return Panel(draw=draw, height=1.2 + 0.22 * bars)
+    rows = sum(max(1, len(group)) + _GAP for group in groups.values())
+    return Panel(draw=draw, height=1.2 + 0.22 * rows)
 
 
-def _groups(points: Iterable[PlotPoint]) -> Groups:
-    """Gather the bars of each label; lines without any value belong to another task."""
-    bars = [point for point in points if not point.dense]
-    having = {(bar.line, bar.control) for bar in bars if bar.has_value or bar.lost}
-    groups: Groups = {}
-    for bar in bars:
-        if (bar.line, bar.control) in having:
-            groups.setdefault(bar.label, []).append(bar)
+def _groups(points: Iterable[PlotPoint], labels: Iterable[str]) -> Groups:
+    """Gather the values of each label; lines without any value belong to another task."""
+    values = [point for point in points if not point.dense]
+    having = {(point.line, point.control) for point in values if point.has_value or point.lost}
+    groups: Groups = {label: [] for label in labels}
+    for point in values:
+        if (point.line, point.control) in having:
+            groups.setdefault(point.label, []).append(point)
     return groups
 
 
-def _draw_bar(axes: Axes, place: float, point: PlotPoint, colour: str, near: bool) -> None:
-    face = 'white' if point.control else colour
+def _draw_value(axes: Axes, place: float, point: PlotPoint, colour: str) -> None:
     if point.lost:
         cross = style.Cross(x=point.x, colour=colour, is_open=bool(point.control))
         style.mark_nothing_left(axes, place, cross)
-    elif near:
-        axes.plot(point.y, place, marker='s', markersize=7, markerfacecolor=face, color=colour)
     else:
-        axes.barh(place, point.y, height=0.8, facecolor=face, edgecolor=colour, linewidth=1.2)
+        face = 'white' if point.control else colour
+        axes.plot(point.y, place, marker='s', markersize=7, markerfacecolor=face, color=colour)
+        if point.collapsed:
+            style.mark_collapsed(axes, point.y, place)
     if math.isfinite(point.low):
         axes.plot([point.low, point.high], [place] * 2, color='black', linewidth=1)
 
@@ -88,19 +96,11 @@ def _write_value(axes: Axes, place: float, point: PlotPoint, form: str) -> None:
     )
 
 
-def _set_limits(axes: Axes, points: Sequence[PlotPoint]) -> bool:
-    """Leave room for the numbers on the right.
-
-    Returns:
-        Whether the axis starts near the values, far from 0.
-    """
+def _set_limits(axes: Axes, points: Sequence[PlotPoint]) -> None:
+    """Leave room for the numbers on the right."""
     ends = [end for point in points for end in (point.y, point.low, point.high)]
     values = [end for end in ends if math.isfinite(end)] or [0.0]
     low, high = min(values), max(values)
-    near = 0 < high < 1.25 * low and low < high
-    if not near:
-        low, high = min(0, low), max(0, high)
     room = 0.05 * (high - low or 1)
     widest = max(len(point.control_note) for point in points)
-    axes.set_xlim(low - (room if low else 0), high + (5 + 0.7 * widest) * room)
-    return near
+    axes.set_xlim(low - room, high + (5 + 0.7 * widest) * room)

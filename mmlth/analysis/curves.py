@@ -11,41 +11,41 @@ from mmlth.analysis import style
 from mmlth.analysis.panels import BAND, Colours, Panel, dense_handle, draw_dense, finish
 from mmlth.analysis.points import PlotPoint
 
+Span = tuple[float, float]
 HEIGHT = 3.2
+_MARGIN = 0.05  # of a span, on both sides
 _MOST_TICKS = 9
+_SMALLEST, _LARGEST = 5.0, 9.0  # markers of lines that may hide each other
 _LEAST_GAP = 0.09  # between ticks, as a share of the axis
 
 
 def curves_panel(
-    points: Sequence[PlotPoint], colours: Colours, *, title: str, x: str, y: str
+    points: Sequence[PlotPoint],
+    colours: Colours,
+    *,
+    title: str,
+    x: str,
+    y: str,
+    span: Span | None = None,
+    of_paper: bool = False,
 ) -> Panel:
-    """Return a panel of one's own curves.
+    """Return a panel of curves.
 
     Args:
         points: To draw.
         colours: Of their lines.
         title: Over the panel.
         x, y: Labels of the axes.
+        span: Of the x axis, where another panel has the same; None fits it to the points.
+        of_paper: Draw the paper's bands, with a legend of their own, in place of error bars.
     """
 
     def draw(axes: Axes) -> None:
-        note = draw_curves(axes, points, colours)
-        _ticks(axes, points)
+        note = draw_curves(axes, points, colours, band=of_paper)
+        _ticks(axes, points, span)
         finish(axes, title=title, x=x + note, y=y)
-
-    return Panel(draw=draw, height=HEIGHT)
-
-
-def paper_curves_panel(
-    points: Sequence[PlotPoint], colours: Colours, *, title: str, x: str, y: str
-) -> Panel:
-    """Return a panel of the paper's curves, with bands and a legend of its own."""
-
-    def draw(axes: Axes) -> None:
-        note = draw_curves(axes, points, colours, band=True)
-        _ticks(axes, points)
-        finish(axes, title=title, x=x + note, y=y)
-        _paper_legend(axes)
+        if of_paper:
+            _paper_legend(axes)
 
     return Panel(draw=draw, height=HEIGHT)
 
@@ -84,29 +84,42 @@ def draw_curves(
         if not point.dense and math.isfinite(point.x):
             curves.setdefault((point.line, point.control), []).append(point)
     markers = style.control_markers(point.control for point in points)
+    sizes = _sizes(line for line, _ in curves)
     crosses: list[style.Cross] = []
     for (line, control), found in curves.items():
         ordered = sorted(found, key=lambda point: point.x)
         if any(point.has_value for point in ordered):
-            _draw_curve(axes, ordered, markers[control], colours[line])
+            _draw_curve(axes, ordered, markers[control], sizes[line], colours[line])
             _draw_spread(axes, ordered, colours[line], band)
         crosses += [_cross(point, colours[line]) for point in ordered if point.lost]
     style.mark_nothing(axes, crosses)
     return draw_dense(axes.axhline, points, colours)
 
 
-def _draw_curve(axes: Axes, points: Sequence[PlotPoint], marker: str, colour: str) -> None:
+def _sizes(lines: Iterable[str]) -> dict[str, float]:
+    """Return line -> size of its markers, smaller for those that are drawn over others."""
+    names = list(dict.fromkeys(lines))
+    step = (_LARGEST - _SMALLEST) / max(1, len(names) - 1)
+    return {name: _SMALLEST + step * (len(names) - 1 - i) for i, name in enumerate(names)}
+
+
+def _draw_curve(
+    axes: Axes, points: Sequence[PlotPoint], marker: str, size: float, colour: str,
+) -> None:
     control = points[0].control
     axes.plot(
         [point.x for point in points],
         [point.y for point in points],
         marker=marker,
-        markersize=5,
+        markersize=size,
         markerfacecolor='white' if control else None,
         linestyle='' if control else '-',
         color=colour,
         label=points[0].line,
     )
+    for point in points:
+        if point.collapsed and point.has_value:
+            style.mark_collapsed(axes, point.x, point.y)
 
 
 def _draw_spread(axes: Axes, points: Sequence[PlotPoint], colour: str, band: bool) -> None:
@@ -133,11 +146,15 @@ def _cross(point: PlotPoint, colour: str) -> style.Cross:
     )
 
 
-def _ticks(axes: Axes, points: Iterable[PlotPoint]) -> None:
+def _ticks(axes: Axes, points: Iterable[PlotPoint], span: Span | None) -> None:
     """Put a tick at each point where there is room for that."""
     places = sorted({point.x for point in points if not point.dense})
+    if span:
+        room = _MARGIN * (span[1] - span[0])
+        axes.set_xlim(span[0] - room, span[1] + room)
+    first, last = span or (min(places, default=0), max(places, default=0))
     gaps = [b - a for a, b in pairwise(places)]
-    has_room = not gaps or min(gaps) > _LEAST_GAP * (places[-1] - places[0])
+    has_room = not gaps or min(gaps) > _LEAST_GAP * (last - first)
     if len(places) <= _MOST_TICKS and has_room:
         axes.set_xticks(places, [f'{place:.4g}' for place in places])
         return

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 
 from mmlth.analysis import paper, style
 from mmlth.analysis.bars import bars_panel
-from mmlth.analysis.curves import curves_panel, draw_curves, paper_curves_panel
+from mmlth.analysis.curves import Span, curves_panel, draw_curves
 from mmlth.analysis.experiment_legend import add_legend
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
-from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, finish
+from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, colours_beside, finish
 from mmlth.analysis.paper_columns import REFERENCES, Y_LABELS
 from mmlth.analysis.points import PlotPoint, metric_points, paper_points, points_of
 from mmlth.analysis.rows import Row, is_dense, line_names, lines_of_points
@@ -88,6 +88,7 @@ def _figure(grid: Grid, experiment: Experiment) -> Figure:
 
 def _curve_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
     metrics = shown_metrics(rows, experiment)
+    span = _shared_span(rows, experiment)
     own = [
         curves_panel(
             metric_points(rows, metric, experiment.y),
@@ -95,11 +96,23 @@ def _curve_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -
             title=_OWN,
             x=experiment.x_label,
             y=metric_title(metric, experiment.y),
+            span=span,
         )
         for metric in metrics
     ]
-    grid = _beside(own, _paper_panels(experiment, metrics, colours), metrics)
+    theirs = _paper_panels(experiment, metrics, colours, span=span)
+    grid = _beside(own, theirs, metrics)
     return _with_iou(grid, rows, experiment, colours)
+
+
+def _shared_span(rows: Sequence[Row], experiment: Experiment) -> Span | None:
+    """Return the ends of an x axis that the paper's panels have too, or None."""
+    name = experiment.reference
+    if not name or REFERENCES[name].x_label != experiment.x_label:
+        return None
+    own = [row['x'] for row in rows if row['x'] is not None and not is_dense(row)]
+    places = [*own, *(point.x for point in paper.read(name) if not point.dense)]
+    return min(places), max(places)
 
 
 def _with_iou(grid: Grid, rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
@@ -127,6 +140,8 @@ def _iou(row: Row) -> float:
 
 def _bars_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
     metrics = shown_metrics(rows, experiment)
+    theirs = _paper_panels(experiment, metrics, colours)
+    labels = _shared_labels(rows, experiment)
     own = [
         bars_panel(
             metric_points(rows, metric, experiment.y),
@@ -134,10 +149,20 @@ def _bars_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) ->
             form='{:+.1f}' if experiment.y == 'change' else '{:.3f}',
             title=_OWN,
             x=metric_title(metric, experiment.y),
+            labels=labels,
         )
         for metric in metrics
     ]
-    return _beside(own, _paper_panels(experiment, metrics, colours), metrics)
+    return _beside(own, theirs, metrics)
+
+
+def _shared_labels(rows: Sequence[Row], experiment: Experiment) -> list[str]:
+    """Return the paper's rows where one's own are among them, so that they lie side by side."""
+    if not experiment.reference:
+        return []
+    labels = [point.label for point in paper.read(experiment.reference) if not point.dense]
+    own = {row['label'] for row in rows if not is_dense(row) and not row['control']}
+    return list(dict.fromkeys(labels)) if own <= set(labels) else []
 
 
 def _layers_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
@@ -174,7 +199,12 @@ def _beside(own: list[Panel], theirs: dict[str, Panel], metrics: Sequence[str]) 
 
 
 def _paper_panels(
-    experiment: Experiment, metrics: Sequence[str], colours: Colours, *, iou: bool = False
+    experiment: Experiment,
+    metrics: Sequence[str],
+    colours: Colours,
+    *,
+    iou: bool = False,
+    span: Span | None = None,
 ) -> dict[str, Panel]:
     """Return task -> panel of the paper's numbers."""
     if not experiment.reference:
@@ -183,22 +213,27 @@ def _paper_panels(
     for task, points in paper.by_task(experiment.reference, metrics, iou=iou).items():
         title = ', '.join(filter(None, ['paper', task]))
         y = Y_LABELS[points[0].quantity]
-        panels[task] = _paper_panel(paper_points(points), experiment, colours, title, y)
+        panels[task] = _paper_panel(
+            paper_points(points), experiment, colours, title, y, span)
     return panels
 
 
 def _paper_panel(
-    points: list[PlotPoint], experiment: Experiment, own: Colours, title: str, y: str
+    points: list[PlotPoint],
+    experiment: Experiment,
+    own: Colours,
+    title: str,
+    y: str,
+    span: Span | None,
 ) -> Panel:
-    colours = assign_colours(point.line for point in points if not point.dense)
-    if set(colours) <= set(own):
-        colours = own
+    colours = colours_beside(own, (point.line for point in points if not point.dense))
     if experiment.kind == 'bars':
         has_band = any(math.isfinite(point.low) for point in points)
         band = f' ({BAND})' if has_band else ''
         return bars_panel(points, colours, form='{:.2f}', title=title + band, x=y)
     x = REFERENCES[experiment.reference].x_label
-    return paper_curves_panel(points, colours, title=title, x=x, y=y)
+    return curves_panel(
+        points, colours, title=title, x=x, y=y, span=span, of_paper=True)
 
 
 _GRIDS: dict[str, Callable[[Sequence[Row], Experiment, Colours], Grid]] = {

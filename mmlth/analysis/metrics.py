@@ -7,12 +7,22 @@ from collections.abc import Iterable, Mapping, Sequence
 NONE = 'none'
 NOTHING = 'nothing detected'
 NO_METRIC = 'the evaluator returned no metric; the detector found nothing'
+_ABSENT = -1.0
 UNKNOWN_METRIC = 'mAP'  # heads the column or axis where no training has a metric
 
 
 def metric_names(several: Iterable[Mapping[str, float]]) -> list[str]:
     """Return the names in all these metric dicts, in the evaluator's order."""
     return list(dict.fromkeys(name for metrics in several for name in metrics))
+
+
+def without_absent(metrics: Mapping[str, float]) -> dict[str, float]:
+    """Return metrics with NaN for COCO's -1, which says that there is no such object.
+
+    >>> without_absent({'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_l': -1.0})
+    {'coco/bbox_mAP': 0.5, 'coco/bbox_mAP_l': nan}
+    """
+    return {name: math.nan if value == _ABSENT else value for name, value in metrics.items()}
 
 
 def choose_main(names: Sequence[str]) -> list[str]:

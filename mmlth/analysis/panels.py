@@ -30,6 +30,19 @@ def assign_colours(lines: Iterable[str]) -> Colours:
     return dict(zip(dict.fromkeys(lines), itertools.cycle(style.COLOURS), strict=False))
 
 
+def colours_beside(own: Colours, lines: Iterable[str]) -> Colours:
+    """Return colours of another panel: lines of a shared name keep theirs, no other takes it.
+
+    >>> colours_beside({'a': style.COLOURS[0]}, ['b', 'a']) == {
+    ...     'b': style.COLOURS[1], 'a': style.COLOURS[0]}
+    True
+    """
+    names = list(dict.fromkeys(lines))
+    free = [colour for colour in style.COLOURS if colour not in own.values()] or style.COLOURS
+    others = zip((name for name in names if name not in own), itertools.cycle(free), strict=False)
+    return {**{name: own[name] for name in names if name in own}, **dict(others)}
+
+
 def dense_handle() -> Line2D:
     """Return the entry of a dense net for a legend."""
     return Line2D([], [], color=style.GREY, linestyle='--', linewidth=1, label=DENSE)

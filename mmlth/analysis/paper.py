@@ -16,10 +16,10 @@ from mmlth.analysis.paper_columns import REFERENCES, Columns
 
 FOLDER = Path(__file__).parent / 'paper_numbers'
 _WORDS = {
-    'resnet18': 'R18',
-    'resnet50': 'R50',
-    'ResNet18': 'R18',
-    'ResNet50': 'R50',
+    'resnet18': 'ResNet-18',
+    'resnet50': 'ResNet-50',
+    'ResNet18': 'ResNet-18',
+    'ResNet50': 'ResNet-50',
     'keypoint': 'keypoints',
     'mask_only': 'mask only',
 }

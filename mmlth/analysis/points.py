@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mmlth.analysis.averages import Group, aggregate, average
 from mmlth.analysis.paper import PaperPoint
@@ -23,6 +23,7 @@ class PlotPoint:
         dense: Whether it is a dense net, which is drawn as a line.
         lost: Number of seeds for which nothing was detected.
         n: Number of seeds.
+        collapsed: Number of trainings in which a tensor keeps next to nothing.
     """
 
     line: str
@@ -35,6 +36,7 @@ class PlotPoint:
     dense: bool
     lost: int = 0
     n: int = 1
+    collapsed: int = 0
 
     @property
     def control_note(self) -> str:
@@ -54,9 +56,10 @@ def metric_points(rows: Sequence[Row], metric: str, y: str) -> list[PlotPoint]:
 
 
 def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[PlotPoint]:
-    """Return the means of any number of the rows, without dense nets."""
+    """Return the means of any number of the rows, without dense nets and marks of collapse."""
     tickets = [row for row in rows if not is_dense(row)]
-    return _points(average(tickets, value_of), tickets)
+    found = _points(average(tickets, value_of), tickets)
+    return [replace(point, collapsed=0) for point in found]
 
 
 def paper_points(points: Iterable[PaperPoint]) -> list[PlotPoint]:
@@ -94,4 +97,5 @@ def _point(group: Group, names: dict[tuple[str, str], str]) -> PlotPoint:
         dense=group.dense,
         lost=len(group.lost_seeds),
         n=group.n,
+        collapsed=group.collapsed,
     )

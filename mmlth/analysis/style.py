@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -21,6 +22,9 @@ WIDTH = 6.4  # inches
 TICKET_MARKER = 'o'
 _CONTROL_MARKERS = 'sDv^P'
 _NOTHING_MARKER, _NOTHING_SIZE = 'X', 8
+COLLAPSED = 'a layer keeps less than 1% of its share'
+_RING: dict[str, Any] = dict(
+    marker='o', markersize=13, markerfacecolor='none', markeredgecolor=GREY, linestyle='')
 EDGE = 0.03  # from the edge of the axes to the first cross, as a share of the axes
 STEP = 0.09  # from there to the next
 _NO_ENTRY = '_'  # labels that start so are in no legend
@@ -132,6 +136,16 @@ def nothing_handle() -> Line2D:
         linestyle='',
         label=NOTHING,
     )
+
+
+def mark_collapsed(axes: Axes, x: float, y: float) -> None:
+    """Put a ring around a point: a layer of its tickets is all but empty."""
+    axes.plot(x, y, **_RING)
+
+
+def collapsed_handle() -> Line2D:
+    """Return the entry of :func:`mark_collapsed` for a legend."""
+    return Line2D([], [], label=COLLAPSED, **_RING)
 
 
 def short_tensor(name: str) -> str:

@@ -4,9 +4,10 @@ import csv
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mmlth.analysis import metrics
+from mmlth.core.collapse import describe_collapse
 from mmlth.core.records import Summary
 from mmlth.core.tables import format_table
 
@@ -26,6 +27,8 @@ class SummaryRow:
         seconds: Wall time of training and evaluation.
         metrics: The evaluator's; empty for a detector that found nothing.
         changes: Main metric -> metric - that of the dense round; NaN where either is missing.
+        collapsed: Kept share of the tensors that keep next to nothing
+            (:func:`mmlth.core.collapse.collapsed`).
     """
 
     round: int
@@ -35,6 +38,7 @@ class SummaryRow:
     seconds: float
     metrics: dict[str, float]
     changes: dict[str, float]
+    collapsed: dict[str, float] = field(default_factory=dict)
 
     @property
     def nothing_detected(self) -> bool:
@@ -67,7 +71,8 @@ def rows(summary: Summary) -> list[SummaryRow]:
     if not records:
         return []
     mains = main_metrics(summary)
-    dense = summary.rounds[0]['metrics']
+    found = [metrics.without_absent(record['metrics']) for record in records]
+    dense = found[0]
     return [
         SummaryRow(
             round=record['round'],
@@ -75,10 +80,11 @@ def rows(summary: Summary) -> list[SummaryRow]:
             sparsity=record['sparsity'],
             network_sparsity=record['network_sparsity'],
             seconds=record['seconds'],
-            metrics=record['metrics'],
-            changes={name: _change(record['metrics'], dense, name) for name in mains},
+            metrics=own,
+            changes={name: _change(own, dense, name) for name in mains},
+            collapsed=record.get('collapsed', {}),
         )
-        for record in records
+        for record, own in zip(records, found, strict=True)
     ]
 
 
@@ -112,7 +118,7 @@ def to_text(summary: Summary) -> str:
     """Return the table that is printed at the end of a job: mAP and its parts in columns.
 
     ``none`` stands in the rows of a model that detected nothing, which a line under the table
-    names; ``-`` for one metric that the evaluator didn't return.
+    names; ``-`` for one metric that the evaluator didn't return or had no object for.
     """
     if not summary.rounds:
         return 'no round is finished yet'
@@ -126,6 +132,7 @@ def to_text(summary: Summary) -> str:
     header += [*map(metrics.short_name, parts), 'seconds']
     cells = [_cells(row, mains, parts, with_controls) for row in table]
     notes = [f'{row.name}: {metrics.NO_METRIC}' for row in table if row.nothing_detected]
+    notes += [f'{row.name}: {describe_collapse(row.collapsed)}' for row in table if row.collapsed]
     return '\n'.join([format_table(header, cells), *notes])
 
 

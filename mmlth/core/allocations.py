@@ -9,19 +9,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmlth.core.masks import Masks, Tensors, count_each, size
+from mmlth.core.masks import Masks, Tensors, count_each, floor_count, size
 from mmlth.core.ranking import top
 
 logger = logging.getLogger(__name__)
 
-Allocation = Callable[[Tensors, Tensors, float, int], Masks]
+Allocation = Callable[[Tensors, Tensors, float, float], Masks]
 
 
 def globally(
     scores: Tensors,
     masks: Tensors,
     density: float,
-    min_kept: int = 0,
+    min_kept: float = 0,
 ) -> Masks:
     """Keep the highest scores over all tensors at once.
 
@@ -29,7 +29,7 @@ def globally(
         scores: name -> float tensor, finite, higher = kept; ranked in float32.
         masks: Old masks; what they prune stays pruned.
         density: Kept share of ALL weights of the masks, in (0, 1].
-        min_kept: Weights that every tensor keeps at least, its best ones.
+        min_kept: Weights that every tensor keeps at least, its best ones; or a share of it.
 
     Returns:
         Masks that keep exactly ``round(density * size)`` weights.
@@ -59,7 +59,7 @@ def normalized(
     scores: Tensors,
     masks: Tensors,
     density: float,
-    min_kept: int = 0,
+    min_kept: float = 0,
 ) -> Masks:
     """Keep the highest of score / L2 norm of the scores of the tensor's kept weights.
 
@@ -88,7 +88,7 @@ def layerwise(
     scores: Tensors,
     masks: Tensors,
     density: float,
-    min_kept: int = 0,
+    min_kept: float = 0,
 ) -> Masks:
     """Keep the same share of every tensor.
 
@@ -105,7 +105,7 @@ def erk(
     scores: Tensors,
     masks: Tensors,
     density: float,
-    min_kept: int = 0,
+    min_kept: float = 0,
 ) -> Masks:
     """Keep shares in proportion to (sum of dimensions) / (product of dimensions) of each tensor.
 
@@ -145,11 +145,11 @@ ALLOCATIONS: dict[str, Allocation] = {
 }
 
 
-def floor_of(masks: Tensors, min_kept: int) -> dict[str, int]:
+def floor_of(masks: Tensors, min_kept: float) -> dict[str, int]:
     """Return the least that each tensor keeps: ``min_kept``, or all that it has left."""
     if min_kept == 0:
         return dict.fromkeys(masks, 0)
-    return {name: min(min_kept, count)
+    return {name: min(floor_count(min_kept, masks[name].numel()), count)
             for name, count in count_each(masks).items()}
 
 
@@ -186,7 +186,7 @@ def _per_layer(
     masks: Tensors,
     densities: Mapping[str, float],
     density: float,
-    min_kept: int,
+    min_kept: float,
 ) -> Masks:
     """Apply one density per tensor within what is alive and the floor; the total stays exact."""
     total = round(density * size(masks))

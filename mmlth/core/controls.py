@@ -16,7 +16,9 @@ from mmlth.core.selection import select
 
 logger = logging.getLogger(__name__)
 
-CONTROLS = ('random', 'shuffle', 'reinit', 'dense', 'reverse')
+CONTROLS = (
+    'random', 'shuffle', 'shuffle_rms', 'init_magnitude', 'reinit', 'reinit_rms', 'signs',
+    'magnitudes', 'dense', 'dense_budget', 'dense_restart', 'reverse')
 
 
 def random_masks(masks: Tensors, seed: int) -> Masks:
@@ -65,13 +67,33 @@ def shuffled_masks(masks: Tensors, seed: int) -> Masks:
     return {name: _shaped(found[name], mask) for name, mask in masks.items()}
 
 
+def largest_masks(masks: Tensors, weights: Tensors) -> Masks:
+    """Keep the largest weights of every tensor, exactly as many as before; of equal ones the first.
+
+    Args:
+        masks: name -> bool tensor, True = kept.
+        weights: The same names and shapes, float.
+
+    >>> masks, weights = torch.tensor([True, False, False]), torch.tensor([1., -3., 2.])
+    >>> largest_masks({'a': masks}, {'a': weights})['a'].tolist()
+    [False, True, False]
+    """
+    found = {}
+    for name, mask in masks.items():
+        order = weights[name].abs().flatten().sort(descending=True, stable=True).indices
+        flat = torch.zeros(mask.numel(), dtype=torch.bool)
+        flat[order[:int(mask.sum())]] = True
+        found[name] = flat.reshape(mask.shape)
+    return found
+
+
 def reversed_masks(
     scores: Tensors,
     old_masks: Tensors,
     density: float,
     *,
     allocation: str = 'global',
-    min_kept: int = 1,
+    min_kept: float = 1,
 ) -> Masks:
     """Keep the lowest scores, of equal ones the first, among what the parent's masks keep.
 

@@ -122,7 +122,7 @@ def read_json(path: str | Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding='utf-8'))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no text, no JSON, huge numbers, deep nesting
         raise ValueError(f'{path} is not valid JSON ({error})') from error
 
 

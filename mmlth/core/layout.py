@@ -2,6 +2,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+TICKET = 'ticket.safetensors'
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -16,6 +18,11 @@ class Layout:
     @property
     def settings(self) -> Path:
         return self.work_dir / 'imp.json'
+
+    @property
+    def log(self) -> Path:
+        """What became of each training, a line or two."""
+        return self.work_dir / 'imp.log'
 
     @property
     def lock(self) -> Path:
@@ -67,7 +74,7 @@ class Layout:
         return self.work_dir / 'controls' / f'{name}_{control}' if control else self.work_dir / name
 
     def ticket(self, number: int, control: str = '') -> Path:
-        return self.round_dir(number, control) / 'ticket.safetensors'
+        return self.round_dir(number, control) / TICKET
 
     def start(self, number: int, control: str = '') -> Path:
         """Weights that a round starts from where they aren't those of ``rewind``."""
@@ -92,8 +99,8 @@ class Layout:
 
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
-        files = [self.settings, self.shared, self.preflight_text, self.preflight, self.rewind,
-                 self.state, self.summary, self.summary_csv, self.report,
+        files = [self.settings, self.log, self.shared, self.preflight_text, self.preflight,
+                 self.rewind, self.state, self.summary, self.summary_csv, self.report,
                  self.work_dir / 'captured', self.work_dir / 'controls',
                  *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

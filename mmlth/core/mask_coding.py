@@ -1,4 +1,5 @@
 """Code masks in about their entropy, the form in which all files hold them."""
+import math
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -48,10 +49,16 @@ def unpack(stream: bytes, shape: Sequence[int]) -> Tensor:
     Raises:
         ValueError: The stream is damaged or belongs to another shape.
     """
+    total = math.prod(shape)
+    decoder = zlib.decompressobj(_RAW)
     try:
-        coded = zlib.decompress(stream[1:], _RAW)
+        coded = decoder.decompress(stream[1:], total + 1)
     except zlib.error as error:
         raise ValueError(f'damaged mask ({error})') from error
+    if len(coded) > total:  # a byte covers a weight at least: no more is read, nor kept
+        raise ValueError(f'damaged mask: more bytes than shape {tuple(shape)} has weights')
+    if not decoder.eof:
+        raise ValueError('damaged mask (incomplete stream)')
     gaps = np.frombuffer(coded, np.uint8)
     rare = _without_gaps(gaps, tuple(shape))
     flat = rare if stream[:1] == _KEPT_CODED else ~rare

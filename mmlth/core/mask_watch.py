@@ -43,7 +43,7 @@ class MaskWatch:
     rewind: str | None = None
     criterion: str = 'magnitude'
     allocation: str = 'global'
-    min_kept: int = 1
+    min_kept: float = 1
     seed: int = 0
     patience: int = 5
     past: dict[int, Masks] = field(default_factory=dict)

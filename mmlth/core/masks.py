@@ -1,5 +1,6 @@
 """Masks: a dict from parameter name to a bool tensor, True where the weight is kept."""
 import hashlib
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -56,6 +57,20 @@ def count_each(masks: Tensors) -> dict[str, int]:
 def count_kept(mask: Tensor) -> int:
     """Count the True entries of one mask (numpy does this 10 times faster than torch)."""
     return int(np.count_nonzero(mask.cpu().numpy()))
+
+
+def floor_count(min_kept: float, weights: int) -> int:
+    """Return how many weights a tensor has to keep.
+
+    Args:
+        min_kept: A whole number of weights, at least 0, or a share in (0, 1) of the tensor's.
+        weights: Of the tensor.
+
+    >>> floor_count(5, 100), floor_count(0.025, 100), floor_count(5, 3)
+    (5, 3, 3)
+    """
+    wanted = min_kept if isinstance(min_kept, int) else math.ceil(min_kept * weights)
+    return min(int(wanted), weights)
 
 
 def size(tensors: Tensors) -> int:

@@ -98,6 +98,21 @@ def describe(*counts: Counts) -> dict[str, float]:
     }
 
 
+def layer_chance_iou(*counts: Counts) -> float:
+    """Return the IoU of random masks that keep as many weights of every tensor as these do.
+
+    It is the ratio of the expected numbers of weights that both, and that either, keep; 1.0 if
+    both keep none.
+
+    >>> full, empty = Counts(4, 4, 4, 4), Counts(0, 0, 0, 4)
+    >>> layer_chance_iou(full, empty), describe(full, empty)['chance_iou']
+    (1.0, 0.3333333333333333)
+    """
+    both = sum(_ratio(each.kept_a * each.kept_b, each.alive) for each in counts)
+    together = sum(each.kept_a + each.kept_b for each in counts)
+    return _ratio(both, together - both, 1.0)
+
+
 def describe_each(counts: Mapping[str, Counts]) -> dict[str, dict[str, float]]:
     """Return name -> :func:`describe` of that tensor alone."""
     return {name: describe(own) for name, own in counts.items()}

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mmlth.core.masks import Masks, Tensors, count_kept
+from mmlth.core.masks import Masks, Tensors, count_kept, floor_count
 
 MOST = 16  # largest M
 
@@ -137,7 +137,7 @@ def check_pattern(
     allocation: str,
     densities: Sequence[float],
     shapes: Mapping[str, Sequence[int]],
-    min_kept: int = 0,
+    min_kept: float = 0,
 ) -> None:
     """Raise ValueError unless a pattern fits the plan; do nothing for other allocations.
 
@@ -161,11 +161,11 @@ them can be kept. Set schedule=[0.25, 0.5] or rounds=1, target_sparsity=0.5
     for name, shape in shapes.items():
         weights = torch.Size(shape).numel()
         count = weights * pattern.kept // pattern.group
-        pattern.check_floor(name, count, min(min_kept, weights))
+        pattern.check_floor(name, count, floor_count(min_kept, weights))
 
 
 def best_of_groups(pattern: Pattern, scores: Tensors, masks: Tensors,
-                   density: float, min_kept: int = 0) -> Masks:
+                   density: float, min_kept: float = 0) -> Masks:
     """Keep the ``density * M`` highest scores of every group of M; of equal ones the first.
 
     Args:
@@ -192,7 +192,7 @@ def best_of_groups(pattern: Pattern, scores: Tensors, masks: Tensors,
     chosen = {}
     for name, mask in masks.items():
         kept = mask.numel() * count // pattern.group
-        floor = min(min_kept, count_kept(mask))
+        floor = min(floor_count(min_kept, mask.numel()), count_kept(mask))
         pattern.check_floor(name, kept, floor)
         chosen[name] = _best_of_one(name, scores[name], mask, count, pattern.group)
     return chosen

@@ -7,8 +7,10 @@ from typing import Any
 from mmlth.core.files import read_json, write_json
 
 FORMAT_VERSION = 1
+_TYPES: dict[str, Any] = dict(str=str, int=int, float=(int, float), list=list, dict=dict)
 # Younger than the first files.
-_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in', 'id'}
+_OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in', 'id',
+             'collapsed', 'machine'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,10 @@ class RoundRecord:
         trained_in: Work directory of the job that a dense round was taken over from, relative to
             this one's, or ''.
         id: Hash of all that decided the numbers (:meth:`mmlth.core.training.Training.id`), or ''.
+        collapsed: Kept share of the tensors that keep next to nothing
+            (:func:`mmlth.core.collapse.collapsed`).
+        machine: What trained it, or the last part of it: ``processor``, ``gpu``, ``threads``,
+            ``ranks``, ``torch``. Bits can be compared where these are equal.
     """
 
     round: int
@@ -59,6 +65,8 @@ class RoundRecord:
     saved_steps: int = 0
     trained_in: str = ''
     id: str = ''
+    collapsed: dict[str, float] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
     version: int = FORMAT_VERSION
 
 
@@ -114,4 +122,29 @@ def _load(kind: type, path: str | Path) -> Any:
     if missing or unknown:
         raise ValueError(f'{path}: missing fields {sorted(missing)}, '
                          f'unknown fields {sorted(unknown)}')
+    for f in dataclasses.fields(kind):
+        if f.name in values:
+            _check_type(path, f.name, values[f.name], _text(f.type))
     return kind(**values)
+
+
+def _text(kind: Any) -> str:
+    """Write an annotation as in the source."""
+    text = str(kind)
+    return str(kind.__name__) if text.startswith('<class') else text
+
+
+def _check_type(path: str | Path, name: str, value: Any, annotation: str) -> None:
+    """Raise ValueError unless a field of JSON is of the annotated type, and its values too."""
+    outer, _, inner = annotation.rstrip(']').partition('[')
+    of_values = inner.rpartition(', ')[2]
+    held = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    wrong = not _is_a(value, outer) or not all(_is_a(each, of_values) for each in held)
+    if wrong:
+        raise ValueError(f'{path}: field {name!r} is {str(value)[:60]!r}, but must be '
+                         f'{annotation}. Copy the file again')
+
+
+def _is_a(value: Any, kind: str) -> bool:
+    allowed = _TYPES.get(kind, object)
+    return isinstance(value, allowed) and not (isinstance(value, bool) and allowed is not object)

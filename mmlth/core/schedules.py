@@ -2,6 +2,8 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+MOST_ROUNDS = 99  # folders of rounds have two digits
+
 
 def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
     """Prune the same share of what is left in every round: (1 - p) ** (i / T).
@@ -10,7 +12,7 @@ def geometric(target_sparsity: float, rounds: int) -> tuple[float, ...]:
 
     Args:
         target_sparsity: p, sparsity of the scope after the last round, in (0, 1).
-        rounds: T, number of prunings, at least 0 (1 is one-shot pruning, 0 the dense net alone).
+        rounds: T, number of prunings, 0 to 99 (1 is one-shot pruning, 0 the dense net alone).
 
     Returns:
         T + 1 densities from 1.0 (round 0, dense) down to exactly 1 - p.
@@ -43,11 +45,13 @@ def explicit(sparsities: Sequence[float]) -> tuple[float, ...]:
     (1.0, 0.5, 0.25)
 
     Raises:
-        ValueError: The list is empty, leaves (0, 1) or doesn't rise.
+        ValueError: The list is empty or of more than 99, leaves (0, 1) or doesn't rise.
     """
     given = list(sparsities)
     if not given or any(not 0 < sparsity < 1 for sparsity in given):
         raise ValueError(f'schedule={given!r}: give at least one sparsity, each in (0, 1)')
+    if len(given) > MOST_ROUNDS:
+        raise ValueError(f'schedule: {len(given)} rounds, but a job has at most {MOST_ROUNDS}')
     if any(later <= earlier for earlier, later in pairwise(given)):
         raise ValueError(f'schedule={given!r}: each round must be sparser than the one before '
                          '(a pruned weight never comes back)')
@@ -72,6 +76,6 @@ def _check(target_sparsity: float, rounds: int) -> None:
         raise ValueError(f'target_sparsity={target_sparsity!r} must be in (0, 1), '
                          'for example 0.8')
     whole = isinstance(rounds, int) and not isinstance(rounds, bool)
-    if not whole or rounds < 0:
+    if not whole or not 0 <= rounds <= MOST_ROUNDS:
         raise ValueError(f'rounds={rounds!r} must be a whole number of prunings, at least 1 '
-                         '(or 0 for the dense net alone)')
+                         f'(or 0 for the dense net alone) and at most {MOST_ROUNDS}')

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from mmlth.core.choices import FROZEN_POLICIES
 from mmlth.core.module_tree import own_weights
 from mmlth.core.roles import GROUPS, groups_of
 from mmlth.core.storage import aliases_of, shared_names
@@ -18,7 +19,6 @@ SCOPES: dict[str, tuple[str, ...]] = dict(
     paper=tuple(g for g in GROUPS if g not in _SPARED),
     all=GROUPS,
     backbone=('backbone', ))
-FROZEN_POLICIES = ('prune', 'keep')
 # These re-standardise their weight in every forward pass, which moves zeros away from zero.
 _STANDARDISED = ('ConvWS2d', 'ConvAWS2d', 'SAConv2d')
 _TO_THE_LEFT = ('tensor', 'group', 'frozen', 'pruned')

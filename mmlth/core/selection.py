@@ -36,7 +36,7 @@ def select(
     density: float,
     *,
     allocation: str = 'global',
-    min_kept: int = 1,
+    min_kept: float = 1,
 ) -> Masks:
     """Select new masks and guard against layer collapse.
 
@@ -46,9 +46,10 @@ def select(
         density: Kept share of all weights of the masks, in (0, 1].
         allocation: Name in :data:`mmlth.core.allocations.ALLOCATIONS`, or a pattern such as '2:4'
             (:mod:`mmlth.core.patterns`).
-        min_kept: Weights that every tensor keeps at least (0 lets a layer go empty). A tensor
-            that would keep fewer keeps its ``min_kept`` best and a warning names it; the total
-            count stays exact. With a pattern, whose counts are fixed, it is an error.
+        min_kept: Weights that every tensor keeps at least (0 lets a layer go empty), or a share in
+            (0, 1) of each tensor's. A tensor that would keep fewer keeps that many, its best, and
+            a warning names it; the total stays exact. With a pattern, whose counts are fixed, it
+            is an error.
 
     Returns:
         Masks that keep exactly ``round(density * size)`` weights, a subset of ``masks``.

@@ -7,10 +7,15 @@ from typing import Any
 from torch import Tensor
 
 from mmlth.core import records
-from mmlth.core.checkpoints import latest_checkpoint, load_state, reduce_checkpoint
+from mmlth.core.checkpoints import (
+    checkpoints_in,
+    latest_checkpoint,
+    load_state,
+    reduce_checkpoint,
+)
 from mmlth.core.controls import CONTROLS
 from mmlth.core.files import link_or_copy
-from mmlth.core.layout import Layout
+from mmlth.core.layout import TICKET, Layout
 from mmlth.core.masks import Masks, Weights, digest
 from mmlth.core.records import RoundRecord, Summary
 from mmlth.core.ticket import (
@@ -24,8 +29,6 @@ from mmlth.core.ticket import (
 )
 from mmlth.core.training import Training
 from mmlth.core.work_dir import WorkDir
-
-KEEP = ('weights', 'all')  # what a finished training leaves of its checkpoints
 
 
 class Store(WorkDir):
@@ -113,22 +116,30 @@ class Store(WorkDir):
         return found
 
     def trained(self, training: Training) -> Weights:
-        """Read the weights that a training ended with and was evaluated with."""
-        return load_state(self.checkpoint(training))
+        """Read the weights that a training ended with and was evaluated with.
+
+        Raises:
+            ValueError: They aren't those that its record tells of; names the file.
+        """
+        state = load_state(path := self.checkpoint(training))
+        if self.finished(training):
+            wanted, found = self.record(training).digests.get('trained', ''), digest(state)
+            if wanted and found != wanted:
+                raise ValueError(
+                    f'{path}: holds other weights (digest {found[:12]}) than the record tells of '
+                    f'({wanted[:12]}): damaged or swapped. Copy it again, or delete its folder to '
+                    'train it again')
+        return state
 
     def reduce(self, training: Training) -> None:
-        """Leave only what is needed of a training that has ended, as its ``keep`` says.
-
-        Args:
-            training: That has ended; its record may not exist yet.
-        """
+        """Leave only what is needed of an ended training, recorded or not, as its ``keep`` says."""
         if training.keep == 'all':
             return
         last = self.checkpoint(training)
         reduce_checkpoint(last)
-        kind = last.name.partition('_')[0]
-        for path in last.parent.glob(f'{kind}_[0-9]*.pth'):
-            if path != last:
+        kind = last.name.partition('_')[0]  # others are those of a hook of the user's
+        for path in checkpoints_in(last.parent):
+            if path != last and path.name.startswith(kind):
                 path.unlink()
 
     def finish(self, training: Training, record: RoundRecord) -> None:
@@ -189,14 +200,42 @@ class Store(WorkDir):
         """
         path = self.layout.summary
         if not self.has_summary():
-            raise FileNotFoundError(f'{path} does not exist: run tools/imp_train.py first')
+            raise FileNotFoundError(f'{path} does not exist: run mmlth train first')
         return records.load_summary(path)
 
     def _record_files(self) -> list[Path]:
         """List every record: rounds in order, then controls as they are listed."""
-        rounds = sorted(self.work_dir.glob('round_[0-9]*/record.json'))
+        rounds = self._round_records()
         controls = sorted(self.layout.controls(), key=lambda c: (c[0], CONTROLS.index(c[1])))
         return [*rounds, *(self.layout.record(*key) for key in controls)]
+
+    def _round_records(self) -> list[Path]:
+        return sorted(self.work_dir.glob('round_[0-9]*/record.json'))
+
+    def last_ticket(self) -> Path | None:
+        """Return the ticket file of the job's last finished round, or None if there is none."""
+        records = self._round_records() if self.layout.settings.exists() else []
+        return records[-1].with_name(TICKET) if records else None
+
+
+def find_ticket(given: str | Path) -> Path:
+    """Return the ticket that is meant by a file, the folder of its round, or a work directory.
+
+    Args:
+        given: Of a work directory, the ticket of the last finished round is meant.
+
+    Raises:
+        FileNotFoundError: A folder that is neither.
+    """
+    path = Path(given)
+    if not path.is_dir():
+        return path  # who reads it knows what is wrong with it
+    beside = path / TICKET
+    found = beside if beside.exists() else Store(path).last_ticket()
+    if found is None:
+        raise FileNotFoundError(f'{path} holds no {TICKET} and no finished round. Give a ticket, '
+                                'the folder of its round, or the work directory of a job')
+    return found
 
 
 def store_of(ticket: str | Path) -> Store | None:

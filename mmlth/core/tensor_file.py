@@ -103,9 +103,11 @@ def _check_header(
         raise TicketError(f'{path}: the header differs from its stored digest, so the file was '
                           'damaged. Copy it again')
     try:
-        header: dict[str, Any] = json.loads(text)
-    except json.JSONDecodeError as error:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise TicketError(f'{path}: damaged header ({error})') from error
+    if not isinstance(header, dict):
+        raise TicketError(f'{path}: damaged header, a {type(header).__name__} and no dict')
     missing = [key for key in needed if key not in header]
     if missing:
         raise TicketError(f'{path}: damaged header, without {missing}')

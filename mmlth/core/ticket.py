@@ -4,10 +4,12 @@ A ticket stores its masks coded to about their entropy and names the file of w_k
 all rounds of a job share that file. ``docs/formats.md`` lists every field.
 """
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 from safetensors.numpy import save_file as save_arrays
@@ -21,6 +23,7 @@ from mmlth.core.tensor_file import TicketError, read_header, read_tensors, write
 TICKET_FORMAT = 'mmlth.ticket'
 WEIGHTS_FORMAT = 'mmlth.weights'
 _TICKET_KEYS = ('shapes', 'masks_digest', 'rewind_file', 'rewind_digest', 'provenance')
+_MOST_WEIGHTS = 1 << 33  # a ticket of more is a mistake or an attack on the memory
 _WEIGHTS_KEYS = ('step', 'digest')
 
 
@@ -85,7 +88,9 @@ def load_ticket(path: str | Path) -> Ticket:
         FileNotFoundError: There is no such file.
         TicketError: Truncated, damaged, foreign or of a future version; the message says which.
     """
+    _refuse_checkpoint(Path(path))
     header, arrays = read_tensors(path, TICKET_FORMAT, _TICKET_KEYS, 'np')
+    _check_header(header, path)
     shapes = header['shapes']
     missing = [name for name in shapes if f'mask/{name}' not in arrays]
     surplus = [key for key in arrays if key.removeprefix('mask/') not in shapes]
@@ -104,6 +109,36 @@ def load_ticket(path: str | Path) -> Ticket:
         masks=masks, rewind_file=header['rewind_file'], rewind_digest=header['rewind_digest'],
         shared=header.get('shared', {}), groups=header.get('groups', {}),
         provenance=header['provenance'])
+
+
+def _check_header(header: Mapping[str, Any], path: str | Path) -> None:
+    """Raise TicketError for a header whose values are of other types, or too large to be true."""
+    types: dict[str, type] = {
+        **dict.fromkeys(('shapes', 'shared', 'groups', 'provenance'), dict),
+        **dict.fromkeys(('masks_digest', 'rewind_file', 'rewind_digest'), str),
+    }
+    wrong = [key for key, kind in types.items() if not isinstance(header.get(key, kind()), kind)]
+    texts = [key for key in ('shared', 'groups') if key not in wrong
+             and not all(isinstance(each, str) for each in header.get(key, {}).values())]
+    if wrong or texts:
+        raise TicketError(f'{path}: damaged header, {[*wrong, *texts]} of another type')
+    for name, shape in header['shapes'].items():
+        whole = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
+        if not whole:
+            raise TicketError(f'{path}: damaged header, shape {shape!r} of {name!r}')
+    total = sum(math.prod(shape) for shape in header['shapes'].values())
+    if total > _MOST_WEIGHTS:
+        raise TicketError(f'{path}: masks of {total} weights; at most {_MOST_WEIGHTS} are read')
+
+
+def _refuse_checkpoint(path: Path) -> None:
+    """Raise TicketError for a checkpoint of PyTorch, which says where tickets are."""
+    if not path.is_file() or not (path.suffix in ('.pth', '.pt') or is_zipfile(path)):
+        return
+    raise TicketError(
+        f'{path} is a checkpoint, the weights of a model, and no ticket. Give the '
+        'ticket.safetensors in the folder of its round; to prune a dense checkpoint to a ticket: '
+        '`mmlth transfer CHECKPOINT CONFIG OUT --sparsity P`')
 
 
 def masks_digest(path: str | Path) -> str:

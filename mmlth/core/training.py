@@ -3,7 +3,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mmlth.core.moment import INIT, Moment
@@ -21,10 +21,11 @@ class Training:
         label: Name of the control that is trained in place of the round's ticket, or ''.
         parent: The training whose outcome it needs: a ticket's is the round before, a control's
             is the ticket that it is compared with. None in round 0.
-        masks: How its masks are made, a name in :data:`mmlth.engine.policies.MASKS`.
-        start: What it starts from, a name in :data:`mmlth.engine.policies.STARTS`.
+        masks: How its masks are made, a name in :data:`mmlth.job.policies.MASKS`.
+        start: What it starts from, a name in :data:`mmlth.job.policies.STARTS`.
         density: Kept share of the scope, in (0, 1].
         seed: Of data order, augmentation and everything that is drawn.
+        order_seed: Of data order, augmentation and dropout alone, in place of the seed; or None.
         criterion, allocation, min_kept: How weights are scored and selected.
         moment: When w_k is captured, in round 0; which w_k is meant, later.
         optimizer: 'fresh', or 'rewound' to the state of step k.
@@ -35,6 +36,7 @@ class Training:
         exact_resume: Whether random numbers depend on the step alone.
         captures: Further moments whose weights the dense round keeps for other jobs.
         keeps_state: Whether the dense round keeps optimizer state and schedule of the moment too.
+        stretch: How many times as long as the config says it trains, its schedule stretched alike.
         keep: What it leaves of its checkpoints when it has ended, 'weights' or 'all'.
         max_keep_ckpts: Checkpoints that are kept while it is trained.
         shared_from: Work directory of the job whose training is taken over, or ''.
@@ -47,9 +49,10 @@ class Training:
     start: str = 'rewound'
     density: float = 1.0
     seed: int = 0
+    order_seed: int | None = None
     criterion: str = 'magnitude'
     allocation: str = 'global'
-    min_kept: int = 1
+    min_kept: float = 1
     moment: Moment = INIT
     optimizer: str = 'fresh'
     schedule: str = 'restart'
@@ -59,6 +62,7 @@ class Training:
     exact_resume: bool = True
     captures: tuple[Moment, ...] = ()
     keeps_state: bool = False
+    stretch: int = 1
     keep: str = 'weights'
     max_keep_ckpts: int = 2
     shared_from: str = ''
@@ -74,6 +78,11 @@ class Training:
         return f'round {self.number}' + (f' ({self.label} control)' if self.label else '')
 
     @property
+    def runner_seed(self) -> int:
+        """Seed of the training itself: data order, augmentation, and w_0 in the dense round."""
+        return self.seed if self.order_seed is None else self.order_seed
+
+    @property
     def source(self) -> 'Training':
         """The training whose outcome this one needs.
 
@@ -85,6 +94,11 @@ class Training:
         return self.parent
 
     @property
+    def dense(self) -> 'Training':
+        """The dense round of its job."""
+        return self.parent.dense if self.parent else self
+
+    @property
     def needs_state(self) -> bool:
         """Whether optimizer state or schedule of step k are gone back to."""
         return self.optimizer == 'rewound' or self.schedule == 'continue'
@@ -93,7 +107,7 @@ class Training:
         """Return a hash of all that decides the numbers of this training, to find equal ones.
 
         Args:
-            config: What of the config decides numbers (:func:`mmlth.engine.identity.identity`).
+            config: What of the config decides numbers (:func:`mmlth.job.identity.identity`).
 
         Settings at their defaults are left out, so that a new one leaves old ids as they are.
         """
@@ -121,6 +135,7 @@ class Outcome:
         iterations: Forward passes done; more than steps where gradients accumulate.
         saved_steps: Steps that weren't done because it ended early.
         trained_in: Work directory of the job that trained it, relative to this one's, or ''.
+        machine: Processor, GPU, threads, ranks and torch that trained it last.
     """
 
     metrics: dict[str, float]
@@ -129,6 +144,7 @@ class Outcome:
     iterations: int
     saved_steps: int = 0
     trained_in: str = ''
+    machine: dict[str, Any] = field(default_factory=dict)
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 from mmlth.core.files import locked_folder, read_json, write_json, write_text
 from mmlth.core.layout import Layout
 
-JOB_VERSION = 2
+JOB_VERSION = 3
 _WORK = ('record.json', 'ticket.safetensors', 'start.safetensors', '*.pth')  # of a training
 
 

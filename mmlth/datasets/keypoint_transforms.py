@@ -22,19 +22,23 @@ from mmdet.registry import TRANSFORMS
 class LoadKeypointAnnotations(LoadAnnotations):
     """Load also ``gt_keypoints``, float32 (N, K, 3), (x, y, v) in pixels with v in {0, 1, 2}.
 
+    An image that nobody annotated, such as one given to ``inference_detector``, gets none.
+
     Raises:
-        ValueError: The data set isn't a ``CocoKeypointDataset``.
+        ValueError: There are annotations, but the data set isn't a ``CocoKeypointDataset``.
     """
 
     def transform(self, results: dict) -> dict:
         """Add ``gt_keypoints`` to what MMDet loads."""
+        if 'instances' not in results:
+            return super().transform(results)
         if 'flip_indices' not in results:
             raise ValueError(
                 f'{_image(results)}: no keypoints to load; the data set must be a '
                 'CocoKeypointDataset'
             )
         results = super().transform(results)
-        points = [instance['keypoints'] for instance in results.get('instances', [])]
+        points = [instance['keypoints'] for instance in results['instances']]
         # K has to be told: an image without instances doesn't.
         count = len(results['flip_indices'])
         flat = np.array(points, np.float32)

@@ -1,14 +1,22 @@
 """Read config files, by path or as ``mmdet::...``, and move their data."""
 import copy
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.config.utils import MODULE2PACKAGE
 
+from mmlth.engine.config_names import configs_of, similar_configs
+
+MODULE2PACKAGE['mmlth'] = 'mmlth'  # `_base_ = 'mmlth::...'` is read as that of MMDet's configs
 AMP_OPTIONS = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.loss_scale': 'dynamic'}
+_CONFIG_SUFFIXES = ('.py', '.json', '.yaml', '.yml')  # that MMEngine reads
 _DATA_PARTS = (
     'train_dataloader', 'val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator')
+
+
+class MissingPackageError(ValueError):
+    """A config needs a package that isn't installed."""
 
 
 def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
@@ -19,15 +27,23 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
         options: ``--cfg-options``: dotted keys and values that override the config.
 
     Raises:
-        FileNotFoundError: There is no such file or package; names what was looked for.
+        FileNotFoundError: There is no such file or package; names what was looked for, and
+            configs of similar names.
+        ValueError: It is no config by its name.
     """
     path = _packaged(name) if '::' in name else Path(name)
     if not path.is_file():
-        raise FileNotFoundError(f'config {name!r} does not exist (looked for {path})')
+        similar = ' or '.join(similar_configs(name))
+        hint = f'; did you mean {similar}?' if similar else ''
+        raise FileNotFoundError(f'config {name!r} does not exist (looked for {path}){hint}')
+    if path.suffix not in _CONFIG_SUFFIXES:
+        raise ValueError(f'{name} is no config: the name of one ends in '
+                         f'{", ".join(_CONFIG_SUFFIXES)}')
     try:
         cfg = Config.fromfile(str(path))
     except ImportError as error:  # a base in another package, or custom_imports
-        raise ValueError(f'config {name!r} needs what is not installed: {error}') from error
+        raise MissingPackageError(
+            f'config {name!r} needs what is not installed: {error}') from error
     cfg.merge_from_dict(options or {})
     return cfg
 
@@ -82,7 +98,7 @@ def use_amp(cfg: Config) -> None:
 
 def _packaged(name: str) -> Path:
     package, _, path = name.partition('::')
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+    folder = configs_of(package)
+    if folder is None:
         raise FileNotFoundError(f'config {name!r}: there is no installed package {package!r}')
-    return Path(spec.submodule_search_locations[0]) / '.mim' / 'configs' / path
+    return folder / path

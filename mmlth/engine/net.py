@@ -1,6 +1,7 @@
 """What the model of a config is, found out once: everybody else reads it here."""
 import copy
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,14 +15,15 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint, set_random_seed
 from torch import nn
 
-from mmlth.core import scope
+from mmlth.core import checkpoints, scope
 from mmlth.core.masks import Weights
 from mmlth.core.quiet import quiet
 from mmlth.core.roles import groups_of
 from mmlth.core.scope import WeightInfo
 from mmlth.core.seeds import derive_seed
 from mmlth.core.storage import shared_names
-from mmlth.engine.settings import IMPConfig
+from mmlth.engine.pretrained import how_to_get
+from mmlth.settings.imp_config import IMPConfig
 
 _MIXED_PRECISION = ('loss_scale', 'dtype', 'use_fp16')  # of AmpOptimWrapper, which needs a GPU
 
@@ -131,19 +133,20 @@ def _initialise(model: Any, cfg: Config, need_weights: bool) -> str:
                 model.init_weights()
             if cfg.get('load_from'):
                 _load(model, cfg.load_from)
-    except (OSError, ImportError) as error:  # torchvision:// needs that package
+    except (OSError, ImportError) as error:  # a scheme may need a package
+        by_hand = how_to_get(cfg) or 'check init_cfg, load_from and the network'
         if need_weights:
             raise OSError(
-                f'the initial weights of the config cannot be loaded: {error}. Check init_cfg, '
-                'load_from, the network and, for torchvision://, that torchvision is installed, '
-                'or set init_cfg=None') from error
-        return (f'the initial weights cannot be loaded here ({error}), so magnitudes are unknown; '
-                'a training will need them')
+                f'the initial weights of the config cannot be loaded: {error}. {by_hand}; or set '
+                'init_cfg=None') from error
+        return f'not loaded: the initial weights ({error}), which a training will need. {by_hand}'
     return ''
 
 
 def _load(model: nn.Module, path: str) -> None:
     """Load ``load_from`` as a runner does, but not in silence where nothing fits."""
+    if os.path.isfile(path):
+        checkpoints.load_checkpoint(path)  # older torch would unpickle anything: refused by name
     checkpoint = load_checkpoint(model, path, map_location='cpu', revise_keys=[(r'^module\.', '')])
     found: Mapping[str, Any] = checkpoint.get('state_dict', checkpoint)
     names = {name.removeprefix('module.') for name in found}

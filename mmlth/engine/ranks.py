@@ -2,11 +2,19 @@
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mmengine.dist import all_gather_object, broadcast_object_list, get_rank, get_world_size
+from mmengine.dist import (
+    all_gather_object,
+    broadcast,
+    broadcast_object_list,
+    get_rank,
+    get_world_size,
+)
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmlth.core.files import write_text
 
@@ -75,6 +83,24 @@ def on_every_rank(function: Callable[..., Any], *args: Any) -> None:
         raise found[0] from noted.error
 
 
+def check_same(facts: Mapping[str, Any]) -> None:
+    """Prove that all ranks were given one job: DDP averages gradients, whatever the settings are.
+
+    Raises:
+        ValueError: On all ranks, if one's facts differ from those of rank 0; names its host.
+    """
+    of_rank_0: dict[str, Any] = on_rank_0(dict, facts)
+
+    def compare() -> None:
+        keys = sorted({*facts, *of_rank_0})
+        other = [f'{key}: {facts.get(key)!r} here, {of_rank_0.get(key)!r} on rank 0'
+                 for key in keys if facts.get(key) != of_rank_0.get(key)]
+        if other:
+            raise ValueError('the job differs from that of rank 0: ' + '; '.join(other[:8]) +
+                             '. Give all nodes the same config, flags and code')
+    on_every_rank(compare)
+
+
 def wait_until(holds: Callable[[], bool]) -> bool:
     """Wait until a condition holds; return whether it did within VISIBLE_WITHIN."""
     end = time.monotonic() + VISIBLE_WITHIN
@@ -105,3 +131,17 @@ def check_shared(path: Path) -> None:
                                'must share the work directory: put --work-dir on a shared disk')
     on_every_rank(look)
     on_rank_0(path.unlink)
+
+
+def share_statistics(model: nn.Module) -> None:
+    """Give all ranks the BN statistics of rank 0, which are those that checkpoints hold.
+
+    DDP leaves each rank its own, so that a metric would be a mean over several nets, and another
+    one after a resume.
+    """
+    if get_world_size() == 1:
+        return
+    for module in model.modules():
+        if isinstance(module, _BatchNorm):
+            for buffer in module.buffers(recurse=False):
+                broadcast(buffer)

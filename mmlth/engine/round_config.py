@@ -9,8 +9,13 @@ from mmengine.config import Config, ConfigDict
 from mmlth.core.layout import Layout
 from mmlth.core.moment import Moment
 from mmlth.core.training import Training
+from mmlth.engine.stretch import stretch
 
 Hook = dict[str, Any]
+
+_HOOKS = ('CaptureHook', 'CaptureStateHook', 'TicketHook', 'StepSeedHook', 'EarlyBirdHook')
+_OF_TRAINING = ('imp', 'work_dir', 'experiment_name', 'load_from', 'resume', 'launcher',
+                'model_wrapper_cfg')
 
 
 def round_config(
@@ -33,7 +38,7 @@ def round_config(
     cfg = copy.deepcopy(cfg)
     cfg.pop('imp', None)
     _call_it_by(cfg, layout.round_dir(*training.key))
-    cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.seed}
+    cfg.randomness = {**cfg.get('randomness', {}), 'seed': training.runner_seed}
     cfg.custom_imports = _with_mmlth(cfg.get('custom_imports'))
     cfg.custom_hooks = [
         *(cfg.get('custom_hooks') or []),
@@ -41,8 +46,11 @@ def round_config(
         *_ticket(training, layout, learning_rates),
         *_step_seeds(training),
         *_early_bird(training, layout, names),
+        *_evaluation_state(cfg, resume),
     ]
     _keep_checkpoints(cfg, training)
+    if training.stretch > 1:
+        stretch(cfg, training.stretch)
     if training.exact_resume:
         cfg.train_dataloader.persistent_workers = False
     if training.schedule == 'last rate':
@@ -52,6 +60,29 @@ def round_config(
     if cfg.resume:  # else a load_from of the user's holds
         cfg.load_from = str(start)
     return cfg
+
+
+def plain_config(values: dict[str, Any]) -> dict[str, Any]:
+    """Return a round's config without mmlth and without what belongs to that one training.
+
+    What MMDet's inference and ``tools/test.py`` read stays; so do models that mmlth registers.
+    """
+    plain = {key: value for key, value in values.items() if key not in _OF_TRAINING}
+    hooks = [hook for hook in plain.get('custom_hooks') or [] if not _is_ours(hook)]
+    if plain.get('default_hooks'):
+        plain['default_hooks'] = {
+            name: hook for name, hook in plain['default_hooks'].items() if not _is_ours(hook)}
+    imports = plain.get('custom_imports') or {}
+    names = [name for name in imports.get('imports', []) if name != 'mmlth']
+    for key, value in (('custom_hooks', hooks), ('custom_imports', names)):
+        plain.pop(key, None)
+        if value:
+            plain[key] = value if key == 'custom_hooks' else {**imports, 'imports': value}
+    return plain
+
+
+def _is_ours(hook: Hook | None) -> bool:
+    return hook is not None and str(hook['type']).rpartition('.')[2] in _HOOKS
 
 
 def _call_it_by(cfg: Config, folder: Path) -> None:
@@ -122,6 +153,23 @@ def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> lis
     if training.number:
         return [dict(hook, begin='init', ticket=str(layout.ticket(*training.key)))]
     return [dict(hook, begin=training.moment.text, names=list(names))]
+
+
+def _evaluation_state(cfg: Config, resume: Path | None) -> list[Hook]:
+    """Keep over a resume what evaluations decided, where anything goes by them."""
+    hooks = cfg.get('custom_hooks') or []
+    stops = any(_is(hook, 'EarlyStoppingHook') for hook in hooks)
+    saves_best = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
+    given = cfg.get('param_scheduler') or []
+    schedulers = given if isinstance(given, (list, tuple)) else [given]
+    waits = any('ReduceOnPlateau' in str(each.get('type')) for each in schedulers)
+    if not (stops or saves_best or waits):
+        return []
+    return [dict(type='EvaluationStateHook', resumed=resume is not None)]
+
+
+def _is(hook: Hook, name: str) -> bool:
+    return str(getattr(hook['type'], '__name__', hook['type'])).endswith(name)
 
 
 def _keep_checkpoints(cfg: Config, training: Training) -> None:

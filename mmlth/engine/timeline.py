@@ -1,5 +1,6 @@
 """How long a runner's training is: the one place that counts its iterations, epochs and steps."""
 from mmengine.dist import get_world_size
+from mmengine.hooks import EarlyStoppingHook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmlth.core.moment import Timeline
@@ -19,3 +20,22 @@ def timeline_of(runner: Runner) -> Timeline:
         epoch = -(-len(loader.dataset) // (batch * get_world_size()))
     counts = [int(each._accumulative_counts) for each in optimizers_of(runner).values()]
     return Timeline(iterations=runner.max_iters, epoch=epoch, accumulation=max(counts))
+
+
+def earliest_end(runner: Runner) -> int:
+    """Return the iteration at which EarlyStoppingHook may end a training at the earliest.
+
+    The first evaluation is an improvement, unless it crosses the hook's ``stopping_threshold``.
+    """
+    loop = runner.train_loop
+    hooks = [hook for hook in runner.hooks if isinstance(hook, EarlyStoppingHook)]
+    if not hooks:
+        return int(runner.max_iters)
+    waits = min(_evaluations_without_end(hook) for hook in hooks)
+    first = max(1, -(-loop.val_begin // loop.val_interval)) * loop.val_interval
+    length = timeline_of(runner).epoch if isinstance(loop, EpochBasedTrainLoop) else 1
+    return min(int(runner.max_iters), (first + waits * loop.val_interval) * length)
+
+
+def _evaluations_without_end(hook: EarlyStoppingHook) -> int:
+    return 0 if hook.stopping_threshold is not None else max(1, int(hook.patience))

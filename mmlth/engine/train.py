@@ -13,6 +13,7 @@ from mmengine.visualization import Visualizer
 from mmlth.core.files import free_bytes
 from mmlth.core.training import Outcome
 from mmlth.engine.hooks import ProgressHook
+from mmlth.engine.save_end import save_end
 
 
 def train(cfg: Config, progress: ProgressHook) -> Outcome:
@@ -31,6 +32,7 @@ def train(cfg: Config, progress: ProgressHook) -> Outcome:
     try:
         runner.register_hook(progress)
         runner.train()
+        save_end(runner)
         if progress.evaluated_at != runner.iter:
             runner.val_loop.run()
         runner.visualizer.close()

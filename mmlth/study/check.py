@@ -10,9 +10,9 @@ from mmengine.config import Config
 from mmlth.core.files import free_bytes
 from mmlth.core.quiet import quiet
 from mmlth.core.training import Training
-from mmlth.engine import preflight
-from mmlth.engine.checks import check_config, needed_bytes
 from mmlth.engine.net import Net, read_net
+from mmlth.job import preflight
+from mmlth.job.checks import check_config, needed_bytes
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Study
 from mmlth.study.study_job import StudyJob

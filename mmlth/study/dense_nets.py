@@ -3,7 +3,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.study_job import StudyJob
 
 # What a dense net takes from the jobs that share it; all else is at its default.
@@ -43,7 +43,8 @@ def shares(job: StudyJob) -> bool:
 def dense_key(job: StudyJob) -> str:
     """Return a text that is the same for jobs with the same dense net."""
     dense = StudyJob(
-        config=job.config, cfg_options=job.cfg_options, settings=_dense_settings(job))
+        config=job.config, config_file=job.config_file, cfg_options=job.cfg_options,
+        settings=_dense_settings(job))
     return dense.key
 
 
@@ -76,6 +77,7 @@ def _dense_job(sharing: Sequence[StudyJob]) -> StudyJob:
     late = sorted((moment for moment in moments if not moment.is_start), key=lambda m: m.name)
     return StudyJob(
         config=first.config,
+        config_file=first.config_file,
         cfg_options=first.cfg_options,
         settings=_dense_settings(first),
         capture=tuple(moments[moment] for moment in late))

@@ -2,13 +2,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from mmlth.engine.config_files import load_config
-from mmlth.engine.setting_checks import check_settings
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.checks import check_settings
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.grid import expand
 from mmlth.study.study_job import SET_BY_STUDY, StudyJob
 from mmlth.study.transfers import read_choice
@@ -42,11 +43,15 @@ class EntryReader:
 
     Attributes:
         config: Of entries that name none, or None.
+        folder: Of the study's file, from which paths of configs start.
+        given: Takes the place of ``config``; its path starts from the current folder.
         imp: Settings of every job.
         options: Overrides of every config: dotted keys and values.
     """
 
     config: str | None
+    folder: Path
+    given: str | None
     imp: Mapping[str, Any]
     options: Mapping[str, Any]
     _configs: dict[str, Config] = field(default_factory=dict)
@@ -61,26 +66,36 @@ class EntryReader:
             return [Entry(text=text, jobs=self._jobs(text)) for text in expand(entry)]
         except (ValueError, OSError) as error:
             raise type(error)(f'experiment {experiment!r}: {error}') from error
+        except (TypeError, AttributeError) as error:  # a text for a dict, and the like
+            raise ValueError(f'experiment {experiment!r}: {entry!r} holds a value of another kind '
+                             f'than is allowed ({error})') from error
 
     def _jobs(self, entry: Mapping[str, Any]) -> tuple[StudyJob, ...]:
         transfer = dict(entry.get('transfer') or {})
         source = self._jobs(transfer.pop('source')) if 'source' in transfer else ()
         _check_source(transfer, source)
         read_choice(transfer)
-        config = entry.get('config') or self.config
+        config = entry.get('config') or self.given or self.config
         if not config:
             raise ValueError('no config. Give the study a config=, or --config')
         options = {**self.options, **(entry.get('cfg_options') or {})}
         own = {key: value for key, value in entry.items() if key not in _NO_SETTINGS}
-        cfg = self._read_config(config, options)
+        file = self._find(config)
+        cfg = self._read_config(file, options)
         job = StudyJob(
             config=config,
+            config_file=file,
             cfg_options=options,
             settings=_settings(cfg, {**self.imp, **own}, is_given=bool(source)),
             transfer=transfer,
             source_key=source[-1].key if source else '')
         check_settings(job.planned)
         return *source, job
+
+    def _find(self, config: str) -> str:
+        if '::' in config or config == self.given:
+            return config
+        return str(self.folder / config)
 
     def _read_config(self, name: str, options: dict[str, Any]) -> Config:
         """Read a config, or take it from those read before: a study asks for few, many times."""

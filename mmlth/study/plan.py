@@ -1,11 +1,13 @@
 """Read a study: experiments with lists of settings -> jobs that share dense rounds and tickets."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from mmlth.analysis.experiments import Experiment
+from mmlth.engine.config_files import MissingPackageError
 from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
 from mmlth.study.study_job import StudyJob
@@ -38,12 +40,14 @@ class Study:
         experiments: name -> how it is drawn.
         points: name of the experiment -> its points.
         x: name of the experiment -> what is drawn along x, one of :data:`X_AXES`.
+        left_out: name of an experiment -> the package that it misses.
     """
 
     jobs: dict[str, StudyJob] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     points: dict[str, list[Point]] = field(default_factory=dict)
     x: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def dense_of(self, job: StudyJob) -> str:
         """Return the name of the job that trains in full the dense net of ``job``."""
@@ -71,7 +75,7 @@ def read_study(
             ``line`` and ``transfer``; each list in it is tried value by value, a tuple is one
             value.
         config: Takes the place of the study's own.
-        only: Names of the experiments to plan; () plans all.
+        only: Names of the experiments to plan; () plans all whose packages are installed.
         options: Overrides of every config: dotted keys and values.
 
     Raises:
@@ -83,16 +87,19 @@ def read_study(
     chosen = [name for name in written if not only or name in only]
     experiments = {name: _experiment(name, written[name]) for name in chosen}
     reader = EntryReader(
-        config=config or given.get('config'), imp=given.get('imp', {}), options=options or {})
-    entries = {name: _entries(reader, name, written[name]) for name in chosen}
+        config=given.get('config'), given=config, folder=Path(cfg.filename).absolute().parent,
+        imp=given.get('imp', {}), options=options or {})
+    entries, left_out = _all_entries(reader, {name: written[name] for name in chosen}, only)
+    chosen = list(entries)
     others = {name: fields for name, fields in written.items() if name not in chosen}
     by_key = share(_jobs(entries), _later_jobs(reader, others))
     return Study(
         jobs={job.name: job for job in by_key.values()},
-        experiments=experiments,
+        experiments={name: experiments[name] for name in chosen},
         points={name: [_point(name, entry, by_key[entry.job.key]) for entry in entries[name]]
                 for name in chosen},
-        x={name: written[name].get('x', 'sparsity') for name in chosen})
+        x={name: written[name].get('x', 'sparsity') for name in chosen},
+        left_out=left_out)
 
 
 def _experiments(written: Any, only: tuple[str, ...], file: str) -> dict[str, Any]:
@@ -105,9 +112,10 @@ def _experiments(written: Any, only: tuple[str, ...], file: str) -> dict[str, An
 
 
 def _experiment(name: str, fields: Mapping[str, Any]) -> Experiment:
-    own = {key: value for key, value in fields.items() if key not in ('jobs', 'x')}
-    if not fields.get('jobs'):
+    jobs = fields.get('jobs') if isinstance(fields, Mapping) else None
+    if not isinstance(jobs, (list, tuple)) or not jobs:
         raise ValueError(f'experiment {name!r} has no jobs=[dict(...)]')
+    own = {key: value for key, value in fields.items() if key not in ('jobs', 'x')}
     if fields.get('x', 'sparsity') not in X_AXES:
         raise ValueError(f'experiment {name!r}: x={fields["x"]!r}; allowed are {", ".join(X_AXES)}')
     try:
@@ -118,6 +126,23 @@ def _experiment(name: str, fields: Mapping[str, Any]) -> Experiment:
 
 def _entries(reader: EntryReader, name: str, fields: Mapping[str, Any]) -> list[Entry]:
     return [entry for written in fields['jobs'] for entry in reader.read(name, written)]
+
+
+def _all_entries(
+    reader: EntryReader, chosen: Mapping[str, Any], only: tuple[str, ...],
+) -> tuple[dict[str, list[Entry]], dict[str, str]]:
+    """Read the entries of each experiment; say which miss a package and weren't asked for."""
+    entries, left_out = {}, {}
+    for name, fields in chosen.items():
+        try:
+            entries[name] = _entries(reader, name, fields)
+        except MissingPackageError as error:
+            if name in only:
+                raise
+            left_out[name] = str(error)
+    if not entries:
+        raise ValueError(f'no experiment can run: {"; ".join(left_out.values())}')
+    return entries, left_out
 
 
 def _jobs(entries: Mapping[str, list[Entry]]) -> list[StudyJob]:

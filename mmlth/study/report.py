@@ -5,9 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mmlth.analysis import experiment_figures, experiments
+from mmlth.analysis import experiment_figures, experiments, verdicts
+from mmlth.analysis.metrics import without_absent
+from mmlth.analysis.verdict import Verdict
 from mmlth.core.controls import CONTROLS
-from mmlth.core.files import write_text
+from mmlth.core.files import write_json, write_text
 from mmlth.core.overlap import overlap
 from mmlth.core.records import Summary, save
 from mmlth.study.folder import StudyFolder
@@ -82,8 +84,8 @@ def _row(
         control=record['control'],
         sparsity=record['sparsity'],
         network_sparsity=record['network_sparsity'],
-        metrics=record['metrics'],
-        dense=dense['metrics'],
+        metrics=without_absent(record['metrics']),
+        dense=without_absent(dense['metrics']),
         settings=job.settings,
         layer_density=record['layer_density'],
         label='dense' if is_dense else record['control'] or point.label,
@@ -126,6 +128,8 @@ def _iou(study: Study, folder: StudyFolder, job: StudyJob) -> float | None:
 def write_pages(study: Study, folder: StudyFolder, out: Path, command: str) -> list[Path]:
     """Write NAME.md, NAME.png and NAME.csv for each experiment with a finished training.
 
+    Where tickets can be judged, NAME_verdict.json too.
+
     Args:
         study, folder: See :func:`collect`.
         out: Folder, made if it is missing.
@@ -142,15 +146,28 @@ def write_pages(study: Study, folder: StudyFolder, out: Path, command: str) -> l
             write_text(out / f'{name}.csv', experiments.to_csv(rows))
             experiment_figures.plot(rows, experiment, out / f'{name}.png')
             page = out / f'{name}.md'
-            write_text(page, _page(experiment, rows, command.format(name=name)))
+            judged = _verdicts(rows, experiment)
+            if judged:
+                write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
+            write_text(page, _page(experiment, rows, judged, command.format(name=name)))
             pages.append(page)
     return pages
 
 
-def _page(experiment: experiments.Experiment, rows: list[experiments.Row], command: str) -> str:
+def _verdicts(
+    rows: list[experiments.Row], experiment: experiments.Experiment,
+) -> dict[verdicts.Point, Verdict]:
+    return verdicts.verdicts(rows, experiments.shown_metrics(rows, experiment)[0])
+
+
+def _page(
+    experiment: experiments.Experiment, rows: list[experiments.Row],
+    judged: dict[verdicts.Point, Verdict], command: str,
+) -> str:
     name, title = experiment.name, experiment.title
     return '\n'.join([
         f'# {title}', '',
+        *([verdicts.to_markdown(judged)] if judged else []),
         f'{experiment.section}. Made by', '',
         f'    {command}', '',
         f'![{title}]({name}.png)', '',
@@ -171,6 +188,13 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
         paths = {key: os.path.relpath(path, folder.work_dir) for key, path in given.items() if path}
         save(replace(summary, settings={**summary.settings, **paths}), out / f'{job.name}.json')
     return len(done)
+
+
+def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> str:
+    """Write pages and records (see :func:`write_pages`); return a line that says where."""
+    pages = write_pages(study, folder, out, command)
+    count = copy_records(study, folder, out / 'records')
+    return f'records of {count} jobs and pages of {len(pages)} experiments: {out}'
 
 
 def format_plan(study: Study, folder: StudyFolder) -> str:

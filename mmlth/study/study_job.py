@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config, set_data_root
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 
 SET_BY_STUDY = ('dense_from', 'capture', 'ticket', 'control_rounds')
 _ALWAYS_TOLD = ('seed', 'target_sparsity', 'rounds')
@@ -24,7 +24,8 @@ class StudyJob:
     """Describe one job; two that are equal in all but controls are one.
 
     Attributes:
-        config: Path, or ``mmdet::...``.
+        config: Path or ``mmdet::...``, as the study has it.
+        config_file: What is read: the same, found from the study's own folder; '' is itself.
         cfg_options: Overrides of the config.
         settings: All of its ``imp`` block, without those of :data:`SET_BY_STUDY`; a job that is
             given its ticket has no sparsities, rounds and rewind of its own either.
@@ -36,6 +37,7 @@ class StudyJob:
     """
 
     config: str
+    config_file: str = ''
     cfg_options: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     source: str = ''
@@ -71,7 +73,8 @@ class StudyJob:
         aside = ('controls', *SET_BY_STUDY)
         settings = {key: value for key, value in self.settings.items()
                     if key not in aside and value != _DEFAULTS[key]}
-        parts = [self.config, self.cfg_options, settings, self.source_key, self.transfer]
+        config = self.config.replace('mmlth::', 'configs/')  # where they lie in a checkout
+        parts = [config, self.cfg_options, settings, self.source_key, self.transfer]
         return json.dumps(parts, sort_keys=True, default=str)
 
     @property
@@ -90,7 +93,7 @@ class StudyJob:
         Args:
             data_root: Where the data lies, or None for the config's own place.
         """
-        cfg = load_config(self.config, self.cfg_options)
+        cfg = load_config(self.config_file or self.config, self.cfg_options)
         return set_data_root(cfg, data_root) if data_root else cfg
 
     def imp_settings(self, **given: Any) -> IMPConfig:

@@ -7,9 +7,8 @@ from mmengine.config import Config
 from mmlth.core.training import Training
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
-from mmlth.transfer.mapping import LEFT_OUT, Choice
-from mmlth.transfer.names import BACKBONE
-from mmlth.transfer.source import VALUES
+from mmlth.transfer.choices import BACKBONE, LEFT_OUT, VALUES
+from mmlth.transfer.mapping import Choice
 from mmlth.transfer.tickets import rank_checkpoint, transfer_ticket
 
 TRANSFER = ('values', 'sparsity', 'scope', 'groups', 'prefixes', 'leave_out')

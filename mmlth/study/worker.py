@@ -14,8 +14,8 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
 from mmlth.analysis.report import write_report
-from mmlth.engine.imp_runner import IMPRunner
 from mmlth.engine.launch import stop_launcher
+from mmlth.job.imp_runner import IMPRunner
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
 from mmlth.study.transfers import carry_ticket
@@ -91,7 +91,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('job', help='name of the job, whose description the study has written')
     parser.add_argument(
         '--study', type=int, required=True, help='process of the study, with which this one ends')
-    parser.add_argument('--data-root', help='as that of run_study.py')
+    parser.add_argument('--data-root', help='as that of mmlth study')
     parser.add_argument('--processes', type=int, default=1, help='that train together, a GPU each')
     parser.add_argument(
         '--launcher', default='none', choices=['none', 'pytorch'], help='that started this process')

@@ -66,6 +66,10 @@ class Target:
         groups: name -> group of everything in its state.
         shared: name -> name of the tensor whose mask and values it takes: tied weights, and copies
             that follow another net.
+
+    >>> Target(shapes={'a': (1, ), 'b': (1, )}, scope=('a', ), parameters=1, groups={},
+    ...        shared={'b': 'a'}).names
+    {'a': ('a', 'b')}
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -76,12 +80,7 @@ class Target:
 
     @cached_property
     def names(self) -> dict[str, tuple[str, ...]]:
-        """First name of every tensor -> all its names, copies that follow it included.
-
-        >>> Target(shapes={'a': (1, ), 'b': (1, )}, scope=('a', ), parameters=1, groups={},
-        ...        shared={'b': 'a'}).names
-        {'a': ('a', 'b')}
-        """
+        """First name of every tensor -> all its names, copies that follow it included."""
         found = {name: [name] for name in self.shapes if name not in self.shared}
         for other, owner in self.shared.items():
             found[owner].append(other)

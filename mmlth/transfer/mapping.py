@@ -4,8 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from mmlth.core.scope import check_scope
-
-LEFT_OUT = ('predictors', )  # their outputs are the classes and boxes of the source's own task
+from mmlth.transfer.choices import LEFT_OUT
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,8 +10,8 @@ from torch import Tensor
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import Weights
 from mmlth.core.ticket import TICKET_FORMAT, TicketError
+from mmlth.transfer.choices import BACKBONE
 
-BACKBONE = 'backbone.'
 _WRAPPERS = ('module.', '_orig_mod.', 'model.')  # DDP, torch.compile, training scripts
 _NESTS = ('state_dict', 'model')  # MMEngine; torchvision's and Detectron2's training scripts
 _CLASSIFIERS = ('fc.', 'classifier.', 'head.')  # of a network that is a backbone but for these

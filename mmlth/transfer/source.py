@@ -9,12 +9,11 @@ from mmlth.core.criteria import check_finite
 from mmlth.core.masks import Weights, check_zeros, dense_masks, digest, size
 from mmlth.core.selection import select
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket
-from mmlth.engine.export import trained_checkpoint
+from mmlth.trained.export import trained_checkpoint
+from mmlth.transfer.choices import VALUES
 from mmlth.transfer.ends import Source, Target
 from mmlth.transfer.mapping import renamed
 from mmlth.transfer.names import map_backbone
-
-VALUES = ('initial', 'trained', 'none')
 
 
 def read_ticket(path: str | Path, values: str = 'initial') -> Source:
@@ -66,7 +65,7 @@ def _trained(ticket: Ticket, path: str | Path) -> Weights:
 
 def rank_backbone(
     state: Mapping[str, Tensor], target: Target, sparsity: float, *, file: str,
-    rename: Sequence[tuple[str, str]] = (), allocation: str = 'global', min_kept: int = 1,
+    rename: Sequence[tuple[str, str]] = (), allocation: str = 'global', min_kept: float = 1,
 ) -> Source:
     """Prune a dense checkpoint's backbone by raw magnitude, in one shot, and keep its values.
 

@@ -12,16 +12,15 @@ from mmlth.core.files import write_json
 from mmlth.core.masks import Weights, density
 from mmlth.core.ticket import Ticket, save_ticket, save_weights
 from mmlth.engine.net import Net, read_net
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.transfer.carry import transfer
+from mmlth.transfer.choices import BACKBONE, USED
 from mmlth.transfer.ends import Source, Target
 from mmlth.transfer.mapping import Choice
-from mmlth.transfer.names import BACKBONE, read_state
+from mmlth.transfer.names import read_state
 from mmlth.transfer.report import CoverageReport
 from mmlth.transfer.source import rank_backbone, read_ticket
 from mmlth.version import __version__
-
-USED = ('scope', 'include', 'exclude', 'frozen', 'seed')  # settings that a target is built with
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,11 @@ def contents(axes):
     """
     lines = [line for line in axes.lines if line.get_linestyle() != '--']
     dashed = [line.get_data() for line in axes.lines if line.get_linestyle() == '--']
-    curves = {}
+    curves, values = {}, []
     for line in lines:
-        if line.get_marker() not in '_|':
+        if line.get_marker() == 's' and not label_of(line):
+            values.append((line.get_xdata()[0], line.get_markerfacecolor() == 'white'))
+        elif line.get_marker() not in '_|':
             is_open = line.get_markerfacecolor() == 'white'
             points = [tuple(point) for point in zip(*line.get_data(), strict=True)]
             curves[label_of(line), is_open] = points
@@ -40,7 +42,7 @@ def contents(axes):
         'colours': {label_of(line): line.get_color() for line in axes.lines},
         'curves': curves,
         'dense': sorted(x[0] if tuple(y) == (0, 1) else y[0] for x, y in dashed),
-        'bars': [(bar.get_width(), bar.get_facecolor()[:3] == (1, 1, 1)) for bar in axes.patches],
+        'values': values,
         'errors': [segment.tolist() for several in segments for segment in several],
         'bands': len(axes.collections),
     }

@@ -5,7 +5,7 @@ import math
 import pytest
 from made_rows import BOX, dense_row, row
 
-from mmlth.analysis.averages import aggregate, half_width
+from mmlth.analysis.averages import aggregate
 
 
 def test_an_unknown_y_is_named():
@@ -18,31 +18,9 @@ def test_mean_over_seeds(y, mean):
     """0.4 and 0.6 against a dense 0.4: s = sqrt(0.02), so s / sqrt(2) = 0.1 and t = 12.706."""
     (group,) = aggregate([row(0.4, 0.4), row(0.6, 0.4, seed=1)], BOX, y)
     assert group.mean == pytest.approx(mean) and group.n == 2
-    assert group.ci == pytest.approx(12.706 * (25 if y == 'change' else 0.1))
+    assert group.ci == pytest.approx(12.706 * (25 if y == 'change' else 0.1), rel=1e-4)
     assert (group.sparsity, group.network_sparsity, group.dense) == (0.8, 0.75, False)
     assert group.lost_seeds == ()
-
-
-@pytest.mark.parametrize(
-    'n, t', [(2, 12.706), (3, 4.303), (5, 2.776), (11, 2.228), (31, 2.042), (32, 1.96)]
-)
-def test_half_width_is_t_times_the_standard_error(n, t):
-    values = [10 - (n % 2 == 0) / 2] * n
-    values[0], values[1] = values[0] - 1, values[1] + 1  # s = sqrt(2 / (n - 1))
-    assert half_width(values) == pytest.approx(t * math.sqrt(2 / (n - 1) / n))
-
-
-def test_t_agrees_with_an_outside_table():
-    t = pytest.importorskip('scipy.stats').t
-    for n in range(2, 32):
-        spread = [1.0, -1.0] + [0.0] * (n - 2)
-        error = math.sqrt(2 / (n - 1) / n)
-        assert half_width(spread) == pytest.approx(t.ppf(0.975, n - 1) * error, abs=1e-3)
-
-
-def test_half_width_of_one_value_and_of_an_unknown_one():
-    assert half_width([1.0]) is None
-    assert math.isnan(half_width([1.0, math.nan]))
 
 
 def test_groups_keep_the_order_of_the_rows():
@@ -68,7 +46,7 @@ def test_a_dense_net_that_jobs_share_counts_once():
     rows = [dense_row(0.5, job='a'), dense_row(0.5, job='b'), dense_row(0.7, seed=1)]
     (group,) = aggregate(rows, BOX)
     assert group.n == 2 and group.mean == pytest.approx(0.6)
-    assert group.ci == pytest.approx(1.2706)
+    assert group.ci == pytest.approx(1.2706, rel=1e-4)
 
 
 def test_a_control_of_round_zero_is_no_dense_net():

@@ -30,7 +30,7 @@ def test_curve_of_means_with_the_dense_net_and_controls(drawn):
     assert panel['dense'] == [0.5] and panel['colours']['dense'] == panel['colours']['c']
     ((low, high),) = [e for e in panel['errors'] if e and not math.isnan(e[0][1])]
     assert (low[0], high[0]) == (90, 90) and (low[1], high[1]) == pytest.approx(
-        (0.5 - 1.2706, 0.5 + 1.2706)
+        (0.5 - 1.2706, 0.5 + 1.2706), rel=1e-4
     )
     assert (panel['title'], panel['x'], panel['y']) == ('this study', 'pruned (%)', 'bbox mAP')
     assert legend == ['c', 'control: random', 'dense', '95% confidence, 1-2 seeds']
@@ -71,7 +71,7 @@ def test_a_panel_for_each_metric_over_the_papers(drawn):
         'paper, bbox',
     ]
     assert [p['y'] for p in panels] == ['segm mAP', 'bbox mAP', 'mAP (%)', 'mAP (%)']
-    assert panels[2]['curves']['R18', False][7] == (80, 27.9) and panels[2]['dense'] == [
+    assert panels[2]['curves']['ResNet-18', False][7] == (80, 27.9) and panels[2]['dense'] == [
         27.64,
         35.16,
     ]
@@ -116,7 +116,7 @@ def test_bars_with_controls(drawn):
         row(0.1, label='top', control='random'),
     ]
     (panel,), legend = drawn(rows, kind='bars')
-    assert panel['bars'] == [(0.4, False), (0.2, False), (0.1, True)] and panel['ticks'] == [
+    assert panel['values'] == [(0.4, False), (0.2, False), (0.1, True)] and panel['ticks'] == [
         'base',
         'top',
     ]
@@ -124,22 +124,52 @@ def test_bars_with_controls(drawn):
     assert legend == ['c', 'control: random', 'dense']
 
 
-def test_near_values_are_no_bars(drawn):
-    """Bars that don't start at 0 would lie about the difference."""
+def test_rows_of_another_study_stand_beside_the_papers_below_each_other(drawn):
     panels, _ = drawn(
         [row(0.45, label='base'), row(0.475, label='top')], kind='bars', reference='modules_voc'
     )
-    assert [p['bars'] for p in panels] == [[], []] and panels[0]['texts'] == ['0.450', '0.475']
+    assert panels[0]['values'] == [(0.45, False), (0.475, False)]
+    assert panels[0]['texts'] == ['0.450', '0.475']
     assert panels[1]['title'] == 'paper (3 sd of 5 runs)' and panels[1]['dense'] == [69.74]
     assert panels[1]['ticks'][0] == 'heads' and len(panels[1]['ticks']) == 15
+    assert panels[0]['ticks'] == panels[1]['ticks']  # rows that weren't run stay empty
+    others, _ = drawn([row(0.45, label='mine')], kind='bars', reference='modules_voc')
+    assert others[0]['ticks'] == ['mine'] and len(others[1]['ticks']) == 15
 
 
-def test_bars_of_changes_start_at_zero(drawn):
+def test_values_of_changes(drawn):
     (panel,), _ = drawn([row(0.4, label='base'), row(0.55, label='top')], kind='bars', y='change')
-    assert [w for w, _ in panel['bars']] == pytest.approx([-20, 10]) and panel['texts'] == [
-        '-20.0',
-        '+10.0',
-    ]
+    assert [x for x, _ in panel['values']] == pytest.approx([-20, 10])
+    assert panel['texts'] == ['-20.0', '+10.0']
+
+
+def test_a_ring_marks_tickets_with_an_empty_layer(drawn):
+    density = {'backbone.weight': 0.3, 'rpn.weight': 0.0001}
+    for kind in ('curve', 'bars'):
+        rows = [row(0.4, label='a'), row(0.3, x=90.0, label='b', layer_density=density)]
+        (panel,), legend = drawn(rows, kind=kind)
+        rings = [points for (label, _), points in panel['curves'].items() if not label]
+        assert rings == [[(90.0, 0.3) if kind == 'curve' else (0.3, 1.4)]]
+        assert 'a layer keeps less than 1% of its share' in legend
+    panels, _ = drawn([row(0.3, layer_density=density)], kind='layers')
+    assert not [points for (label, _), points in panels[0]['curves'].items() if not label]
+
+
+def test_ticks_have_room_on_an_axis_that_is_shared_with_the_paper(drawn):
+    rows = [row(0.4, x=90.0), row(0.3, x=95.0)]
+    panels, _ = drawn(rows, reference='direct_pruning', x_label='pruned (%)')
+    assert not {'90', '95'} <= set(panels[0]['names'])
+    panels, _ = drawn(rows)
+    assert panels[0]['names'] == ['90', '95']
+
+
+def test_the_papers_lines_have_colours_of_their_own_unless_they_share_a_name(drawn):
+    panels, _ = drawn([row(0.4, line='boxes')], reference='direct_pruning')
+    theirs = panels[1]['colours']
+    assert not {theirs['ResNet-18'], theirs['ResNet-50']} & {panels[0]['colours']['boxes']}
+    panels, _ = drawn(
+        [row(0.4, line='ResNet-50')], reference='direct_pruning', x_label='pruned (%)')
+    assert panels[1]['colours']['ResNet-50'] == panels[0]['colours']['ResNet-50']
 
 
 @pytest.mark.parametrize('tensors, below', [(2, False), (21, True)])
@@ -174,7 +204,7 @@ def test_every_reference_is_drawn(drawn, name):
     kind = 'bars' if name in bars else 'curve'
     panels, _ = drawn(TWO_SEEDS, kind=kind, reference=name)
     theirs = [p for p in panels if p['title'].startswith('paper')]
-    assert theirs and all(p['curves'] or p['bars'] for p in theirs)
+    assert theirs and all(p['curves'] or p['values'] for p in theirs)
 
 
 @pytest.mark.parametrize(

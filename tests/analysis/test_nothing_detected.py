@@ -80,7 +80,7 @@ def test_bars_say_where_nothing_was_detected(drawn):
     ]
     (panel,), legend = drawn(rows, kind='bars')
     assert panel['texts'] == ['0.400', 'none', 'none in 1 of 2', 'random none']
-    assert panel['bars'] == [(0.4, False)] and panel['ticks'] == ['a', 'b', 'c']
+    assert panel['values'] == [(0.4, False)] and panel['ticks'] == ['a', 'b', 'c']
     assert panel['curves'].keys() == {('nothing detected', False), ('nothing detected', True)}
     assert 'nothing detected' in legend
 

@@ -28,11 +28,17 @@ def test_every_number_of_the_paper_can_be_read(name):
 @pytest.mark.parametrize(
     'name, known',
     [
-        ('direct_pruning', {'line': 'R18', 'task': 'bbox', 'x': 80, 'y': 30.04, 'dense': False}),
-        ('direct_pruning', {'line': 'R50', 'task': 'keypoints', 'x': 0, 'y': 64.63, 'dense': True}),
+        (
+            'direct_pruning',
+            {'line': 'ResNet-18', 'task': 'bbox', 'x': 80, 'y': 30.04, 'dense': False},
+        ),
+        (
+            'direct_pruning',
+            {'line': 'ResNet-50', 'task': 'keypoints', 'x': 0, 'y': 64.63, 'dense': True},
+        ),
         (
             'backbone_effect',
-            {'line': 'R50', 'task': 'keypoints', 'x': 90, 'y': -0.666, 'quantity': 'change'},
+            {'line': 'ResNet-50', 'task': 'keypoints', 'x': 90, 'y': -0.666, 'quantity': 'change'},
         ),
         (
             'layerwise_vs_global',
@@ -42,8 +48,14 @@ def test_every_number_of_the_paper_can_be_read(name):
         ('effect_of_rounds', {'x': 6, 'y': 65.698, 'low': 65.214, 'high': 66.182, 'dense': False}),
         ('late_reset', {'x': 0, 'y': 68.073, 'low': 67.625, 'high': 68.521, 'dense': False}),
         ('early_bird', {'x': 600, 'y': 0.9293, 'low': 0.9289, 'high': 0.9297, 'quantity': 'iou'}),
-        ('imagenet_transfer', {'line': 'R50, mask only', 'task': 'bbox', 'x': 90, 'y': 35.46}),
-        ('imagenet_transfer', {'label': 'R50, mask only 90%', 'task': 'bbox', 'x': 90, 'y': 35.46}),
+        (
+            'imagenet_transfer',
+            {'line': 'ResNet-50, mask only', 'task': 'bbox', 'x': 90, 'y': 35.46},
+        ),
+        (
+            'imagenet_transfer',
+            {'label': 'ResNet-50, mask only 90%', 'task': 'bbox', 'x': 90, 'y': 35.46},
+        ),
         ('imagenet_transfer', {'task': 'voc', 'x': 90, 'y': 63.91, 'low': pytest.approx(62.68)}),
         ('imagenet_transfer', {'task': 'voc', 'x': 90, 'y': 63.91, 'high': pytest.approx(65.14)}),
         (

@@ -157,3 +157,13 @@ def test_csv_says_where_nothing_was_detected(given, dense, pruned):
 def test_csv_without_any_metric_says_so():
     rows = list(csv.DictReader(io.StringIO(tables.to_csv(NONE))))
     assert [row['nothing_detected'] for row in rows] == ['True', 'True']
+
+
+def test_cocos_minus_one_is_no_number():
+    none, some = {'coco/bbox_mAP': -1.0, 'coco/bbox_mAP_l': -1.0}, {'coco/bbox_mAP': 0.25}
+    header, dense, pruned = cells(tables.to_text(summary(none, some | {'coco/bbox_mAP_l': -1.0})))
+    assert header == ['round', 'sparsity', 'network', 'bbox_mAP', 'vs', 'dense', 'bbox_mAP_l',
+                      'seconds']
+    assert dense == ['0', '0.00%', '0.00%', '-', '-', '-', '60']
+    assert pruned == ['1', '50.00%', '25.00%', '0.250', '-', '-', '30']
+    assert '-1' not in tables.to_csv(summary(none, some))

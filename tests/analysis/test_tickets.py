@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from mmlth.analysis.tickets import describe, layer_table
+from mmlth.analysis.tickets import describe, fact_table, layer_table
 from mmlth.core.masks import digest
 from mmlth.core.ticket import Ticket, save_ticket
 
@@ -75,3 +75,27 @@ def test_layer_table():
         ['rpn_head.rpn_cls.weight', 'predictors', '1', '1', '100.00%'],
     ]
     assert len({len(line) for line in (header, *lines)}) == 1
+
+
+def test_fact_table(path):
+    settings = dict(rounds=2, early_bird=None, include=[], seed=0)
+    own = ticket(parameters=30, round=1, control='', parent='c' * 64, settings=settings)
+    other = {**MASKS, 'backbone.conv.weight': torch.tensor([True, True, True, False])}
+    lines = dict(line.split(maxsplit=1) for line in
+                 fact_table(describe(own, path, ticket(other))).replace('network s', 'network-s')
+                 .replace('on disk', 'on-disk').replace('initial w', 'initial-w').splitlines())
+    size = path.stat().st_size
+    assert lines == {
+        'ticket': str(path),
+        'sparsity': '60.00% of the scope: 2 of 5 weights are kept',
+        'network-sparsity': '10.00%',
+        'on-disk': f'{size:,} bytes, {8 * size / 5:.3f} bits a weight',
+        'masks': f'digest {digest(MASKS)[:12]}',
+        'initial-weights': '../rewind.safetensors (not found), digest ab',
+        'parameters': '30',
+        'round': '1',
+        'settings': 'rounds=2, seed=0',
+        'parent': 'c' * 12,
+        # by chance both keep 2 * 4 / 5 = 1.6, of 4.4
+        'overlap': 'iou=0.5, hamming=0.4, chance_iou=0.3636, chance_hamming=0.56, distance=0.7143',
+    }

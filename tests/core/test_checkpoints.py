@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmlth.core import checkpoints
 from mmlth.core.checkpoints import (
     iterations_of,
     latest_checkpoint,
@@ -13,6 +14,14 @@ from mmlth.core.checkpoints import (
     load_state,
     reduce_checkpoint,
 )
+
+
+@pytest.fixture(params=[True, False], ids=['by torch', 'restricted'], autouse=True)
+def _both_readers(request, monkeypatch):
+    """Read as torch does, and as torch before 2.6 has to."""
+    if request.param and not checkpoints.HAS_SAFE_GLOBALS:
+        pytest.skip('this torch has no safe_globals')
+    monkeypatch.setattr(checkpoints, 'HAS_SAFE_GLOBALS', request.param)
 
 
 def save(folder, name, iteration=1, **content):
@@ -31,9 +40,10 @@ def test_what_numpy_and_pathlib_hold_is_read(tmp_path):
         scalar=np.int16(3),
         flags=np.array([True]),
         text=np.array(['ab']),
+        numbers=range(3),
     )
     found = load_checkpoint(save(tmp_path, 'a.pth', **values))
-    assert found['path'] == values['path'] and found['scalar'] == 3
+    assert found['path'] == values['path'] and found['numbers'] == range(3) and found['scalar'] == 3
     for name in ('small', 'half', 'objects', 'flags', 'text'):
         assert found[name].dtype == values[name].dtype, name
         assert found[name].tolist() == values[name].tolist(), name
@@ -50,6 +60,44 @@ def test_other_classes_are_refused_by_name(tmp_path):
         r'GLOBAL test_checkpoints.Foreign',
     ):
         load_checkpoint(save(tmp_path, 'a.pth', other=Foreign()))
+
+
+class Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, 'w')
+
+
+def test_a_bomb_does_not_go_off(tmp_path):
+    ran = tmp_path / 'ran'
+    for zipped in (True, False):
+        content = dict(meta=dict(iter=1), state_dict={}, bomb=Bomb(str(ran)))
+        torch.save(content, tmp_path / 'a.pth', _use_new_zipfile_serialization=zipped)
+        with pytest.raises(ValueError, match=r'cannot read checkpoint .*a\.pth.*open'):
+            load_checkpoint(tmp_path / 'a.pth')
+        assert not ran.exists()
+
+
+class Known:
+    pass
+
+
+def test_a_pickle_cannot_change_a_class(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, '_extra', [*checkpoints._extra, Known])
+    known = f'c{Known.__module__}\nKnown\n'.encode()
+    poison = b'N}X\x06\x00\x00\x00poisonK\x01s\x86b.'  # {'poison': 1} for its attributes
+    (tmp_path / 'a.pth').write_bytes(b'\x80\x02' + known + poison)
+    with pytest.raises(ValueError, match=r'cannot read checkpoint .*a\.pth'):
+        load_checkpoint(tmp_path / 'a.pth')
+    assert not hasattr(Known, 'poison')
+
+
+def test_torchscript_is_refused_unread(tmp_path):
+    torch.jit.save(torch.jit.script(torch.nn.Linear(1, 1)), tmp_path / 'a.pth')
+    with pytest.raises(ValueError, match=r'(?i)a\.pth: .*TorchScript'):
+        load_checkpoint(tmp_path / 'a.pth')
 
 
 def test_the_newest_whole_checkpoint_is_found(tmp_path):

@@ -145,6 +145,8 @@ def test_torch_sparsifies_a_linear_layer_alike(n, m):
 
 def lossless(matrix):
     """Tell whether torch's 2:4 compression gives back the matrix (this part runs on a CPU)."""
+    if not hasattr(conversions, 'sparse_semi_structured_from_dense_cutlass'):
+        pytest.skip('this torch has no 2:4 compression on a CPU')
     half = matrix.half().contiguous()
     compressed, meta = conversions.sparse_semi_structured_from_dense_cutlass(half)
     back = conversions.sparse_semi_structured_to_dense_cutlass(compressed, meta)

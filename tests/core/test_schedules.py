@@ -56,6 +56,7 @@ def test_explicit_takes_the_sparsities_of_the_rounds():
     pytest.param(math.nan, 4, r'target_sparsity=nan', id='NaN'),
     pytest.param(0.8, -1, r'rounds=-1 must be a whole number of prunings, at least 1',
                  id='less than no round'),
+    pytest.param(0.8, 10**12, r'rounds=1000000000000 .* at most 99', id='a list that fills memory'),
     pytest.param(0.8, 1.5, r'rounds=1\.5', id='one and a half rounds'),
 ])
 def test_bad_targets_and_rounds(name, target, rounds, message):

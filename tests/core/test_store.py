@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from mmlth.core.checkpoints import load_checkpoint, save_checkpoint
-from mmlth.core.store import Store
+from mmlth.core.store import Store, find_ticket
 from mmlth.core.ticket import save_weights
 from mmlth.core.training import Training
 
@@ -43,3 +43,32 @@ def test_what_is_taken_over_is_reduced_here_alone(other, tmp_path):
 def test_weights_that_were_planned_but_not_kept_are_not_named(other):
     with pytest.raises(FileNotFoundError, match='keeps weights of step_0, but those of epoch_1'):
         other.captured('epoch_1')
+
+
+def round_of(store, number, finished=True):
+    """Give a job a round with a ticket file; returns its path."""
+    path = store.layout.ticket(number)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    if finished:
+        store.layout.record(number).touch()
+    return path
+
+
+def test_a_ticket_is_found_by_itself_its_round_or_its_job(tmp_path):
+    store = Store(tmp_path)
+    store.claim(dict(identity={}))
+    tickets = [round_of(store, 0), round_of(store, 1), round_of(store, 2, finished=False)]
+    for path in tickets:
+        assert find_ticket(path) == find_ticket(path.parent) == path
+    assert find_ticket(tmp_path) == tickets[1]
+
+
+def test_a_folder_without_a_ticket_is_refused(tmp_path):
+    store = Store(tmp_path)
+    round_of(store, 1)  # of nobody's job
+    with pytest.raises(FileNotFoundError, match='holds no ticket.safetensors and no finished'):
+        find_ticket(tmp_path)
+    store.claim(dict(identity={}))
+    with pytest.raises(FileNotFoundError, match='Give a ticket, the folder of its round'):
+        find_ticket(tmp_path / 'round_01' / '..' / '..')

@@ -115,7 +115,7 @@ def test_a_future_version_asks_for_an_update(tmp_path, kind, load):
     pytest.param(lambda path: path.write_bytes(pickle.dumps({'a': 1})), id='pickle')])
 def test_a_renamed_pickle_is_refused(tmp_path, load, save, dump):
     dump(tmp_path / 'pickle')
-    assert_refused(load, tmp_path / 'pickle', 'not a safetensors file')
+    assert_refused(load, tmp_path / 'pickle', 'not a safetensors file|is a checkpoint')
 
 
 @KINDS
@@ -138,4 +138,4 @@ def test_nothing_is_unpickled(tmp_path, monkeypatch):
     monkeypatch.setattr(torch, 'load', refuse)
     T.load_rewind_weights(T.load_ticket(path), path)
     for load in (T.load_ticket, T.load_weights):
-        assert_refused(load, tmp_path / 'pickle', 'not a safetensors file')
+        assert_refused(load, tmp_path / 'pickle', 'not a safetensors file|is a checkpoint')

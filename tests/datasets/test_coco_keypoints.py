@@ -6,6 +6,7 @@ import coco_files
 import pytest
 from coco_files import CAT, DOG, METAINFO, NAMES, READ, annotation, instances
 from mmdet.registry import DATASETS
+from mmengine.registry import init_default_scope
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import Params
 
@@ -160,6 +161,7 @@ def test_what_a_flip_swaps_are_left_and_right():
 
 
 def digit_scenes_dataset(folder, classes, **kwargs):
+    init_default_scope('mmdet')
     return DATASETS.build(
         dict(
             type='CocoKeypointDataset',

@@ -9,8 +9,8 @@ from mmdet.registry import DATASETS, TRANSFORMS
 from mmengine.registry import init_default_scope
 
 import mmlth.datasets.image_folders  # noqa: F401  registers it
-from mmlth.engine.checks import check_config
 from mmlth.engine.config_files import load_config, set_data_root
+from mmlth.job.checks import check_config
 
 CONFIG = ROOT / 'configs' / 'classification' / 'resnet18-tiny_digitscenes-crops.py'
 

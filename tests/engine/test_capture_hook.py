@@ -17,6 +17,7 @@ def fake_runner(iter=0):
     """A training of 12 iterations, as far as a capture looks at it."""
     return SimpleNamespace(
         iter=iter,
+        hooks=[],
         max_iters=12,
         model=nn.Linear(2, 1),
         logger=logging.getLogger('fake'),

@@ -1,5 +1,6 @@
 """MMDet's own tools, unchanged, train, test and run a ticket."""
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from conftest import (
     coco_options,
     data_options,
     run_mmdet,
+    run_process,
     tool_main,
 )
 from mmdet.apis import inference_detector, init_detector
@@ -22,7 +24,11 @@ from mmlth.core.ticket import load_ticket, load_weights
 from mmlth.engine.wrapper import PrunedModelWrapper
 
 CONFIG = ROOT / 'configs' / 'digit_scenes' / 'faster-rcnn_r18-tiny_fpn_digitscenes.py'
+CLASSES = 'person,zero,one,two,three,four,five,six,seven,eight,nine'
 SMALL_RETINANET = [
+    f'train_dataloader.dataset.metainfo.classes=[{CLASSES}]',
+    f'val_dataloader.dataset.metainfo.classes=[{CLASSES}]',
+    'model.bbox_head.num_classes=11',
     'model.backbone.init_cfg=None',
     'model.backbone.base_channels=8',
     'model.neck.in_channels=[8,16,32,64]',
@@ -55,15 +61,20 @@ def job(tmp_path_factory, digit_scenes):
     return work_dir
 
 
-def test_mmdet_train_py_trains_a_ticket_from_two_lines_of_config(job, digit_scenes, tmp_path):
+def test_mmdet_train_py_trains_a_ticket_from_one_line_of_config(job, digit_scenes, tmp_path):
     ticket = job / 'round_01' / 'ticket.safetensors'
     config = tmp_path / 'ticket.py'
-    config.write_text(
+    base = tmp_path / 'base.py'  # whose own imports and hooks must stay
+    base.write_text(
         f"_base_ = '{CONFIG}'\n"
-        "custom_imports = dict(imports=['mmlth'])\n"
-        f"custom_hooks = [dict(type='TicketHook', ticket='{ticket}')]\n")
+        "custom_imports = dict(imports=['toys'])\n"
+        "custom_hooks = [dict(type='ToyMarkHook')]\n")
+    config.write_text(
+        "_base_ = 'base.py'\n"
+        f"default_hooks = dict(ticket=dict(type='mmlth.TicketHook', ticket='{ticket}'))\n")
     options = data_options(digit_scenes)
     run_mmdet('train.py', config, '--work-dir', tmp_path / 'out', '--cfg-options', *options)
+    assert (tmp_path / 'out' / 'toy_mark').exists()
     state = load_state(tmp_path / 'out' / 'epoch_1.pth')
     masks = load_ticket(ticket).masks
     start = apply(masks, load_weights(job / 'rewind.safetensors'))
@@ -95,6 +106,30 @@ def test_wrapper_goes_through_inference_detector(job):
     found = inference_detector(PrunedModelWrapper(plain, masks), image).pred_instances
     assert torch.equal(found.bboxes, expected.bboxes)
     assert torch.equal(found.scores, expected.scores)
+
+
+WITHOUT_MMLTH = """
+import sys
+sys.modules['mmlth'] = None  # any import of it fails
+from mmdet.apis import DetInferencer, init_detector
+from mmengine.config import Config
+import torch
+weights, image = sys.argv[1:]
+text = torch.load(weights, weights_only=False)['meta']['cfg']
+assert 'mmlth' not in text and 'work_dir' not in text and 'TicketHook' not in text, text
+found = DetInferencer(weights=weights, device='cpu', show_progress=False)(image)
+assert len(found['predictions']) == 1
+print(type(init_detector(Config.fromstring(text, '.py'), weights, device='cpu')).__name__)
+"""
+
+
+def test_an_export_needs_nothing_but_mmdet(job, digit_scenes, tmp_path, call_tool):
+    ticket = job / 'round_01' / 'ticket.safetensors'
+    call_tool('export_ticket.py', ticket, tmp_path / 'sparse.pth')
+    image = next((digit_scenes / 'VOC2007' / 'JPEGImages').iterdir())
+    run = run_process(sys.executable, '-c', WITHOUT_MMLTH, tmp_path / 'sparse.pth', image,
+                      cwd=tmp_path)
+    assert run.stdout.strip().endswith('FasterRCNN')
 
 
 def test_any_mmdet_config_goes_through_untouched(digit_scenes, tmp_path):

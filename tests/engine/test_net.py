@@ -88,8 +88,8 @@ def test_a_reinit_control_keeps_what_its_ticket_was_loaded_with(pretrained, run_
 
 
 def test_the_preview_ranks_what_is_loaded(pretrained):
-    from mmlth.engine import preflight
-    from mmlth.engine.settings import IMPConfig
+    from mmlth.job import preflight
+    from mmlth.settings.imp_config import IMPConfig
 
     plan = preflight.plan(
         read_net(pretrained, 0), IMPConfig(scope='all', rounds=1, target_sparsity=0.04)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 import toys
 from conftest import ROOT, tool_env
 
@@ -22,6 +23,13 @@ def outcome(call, *args):
         return f'{type(error).__name__}: {error}'
 """
 QUESTIONS = """
+from mmengine.runner import CheckpointLoader
+
+class Odd(AttributeError):  # can't be pickled
+    def __init__(self, one, two):
+        super().__init__(f'{one} and {two}')
+        self.handle = lambda: None
+
 def fail():
     raise FileNotFoundError('no such thing')
 
@@ -29,23 +37,41 @@ def fail_on_rank_1():
     if get_rank() == 1:
         fail()
 
+def fail_oddly():
+    raise Odd('this', 'that')
+
+def decode():
+    b'\\xff'.decode()
+
+load = CheckpointLoader.load_checkpoint
+def total():
+    return float(load('https://example.org/w.pth', logger='silent')['w'].sum())
+
 folders = [pathlib.Path(folder) for folder in sys.argv[1:]]
+torch.hub._hub_dir = str(folders[0].parent)
 print(json.dumps(dict(
     value=ranks.on_rank_0(lambda: f'found by {get_rank()}'),
     error=outcome(ranks.on_rank_0, fail),
     error_of_one=outcome(ranks.on_every_rank, fail_on_rank_1),
+    odd=outcome(ranks.on_rank_0, fail_oddly),
+    undecoded=outcome(ranks.on_every_rank, decode),
+    remote=[ranks.on_rank_0(total), ranks.on_rank_0(total)],
     together=outcome(ranks.check_shared, folders[0] / 'together'),
     apart=outcome(ranks.check_shared, folders[get_rank()] / 'apart'))))
 """
-JOB = """
+JOBS = """
 from mmengine.config import Config
-from mmlth.engine.imp_runner import IMPRunner
-from mmlth.engine.settings import IMPConfig
+from mmlth.job.imp_runner import IMPRunner
+from mmlth.settings.imp_config import IMPConfig
+
+def run_job(cfg, work_dir):
+    return outcome(IMPRunner(cfg, settings, work_dir, launcher='pytorch').run)
+
+settings, folder = IMPConfig(scope='all', rounds=1), pathlib.Path(sys.argv[2])
+apart = run_job(Config.fromfile(sys.argv[1]), folder / f'node{get_rank()}')
 cfg = Config.fromfile(sys.argv[1])
-work_dir = pathlib.Path(sys.argv[2]) / f'node{get_rank()}'
-settings = IMPConfig(scope='all', rounds=1)
-runner = IMPRunner(cfg, settings, work_dir, launcher='pytorch')
-print(outcome(runner.run))
+cfg.optim_wrapper.optimizer.lr = 0.1 * (1 + get_rank())
+print(json.dumps(dict(apart=apart, other_rate=run_job(cfg, folder / 'job'))))
 """
 PIPES = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -71,8 +97,9 @@ def answers(tmp_path_factory):
     """What each of two ranks sees, and the folders that they wrote to."""
     folder = tmp_path_factory.mktemp('ranks')
     folders = [folder / 'a', folder / 'b']
-    for each in folders:
+    for each in (*folders, folder / 'checkpoints'):
         each.mkdir()
+    torch.save(dict(w=torch.ones(3)), folder / 'checkpoints' / 'w.pth')
     found = two_ranks(folder, QUESTIONS, *folders)
     return [json.loads(text) for text in found], folders
 
@@ -83,29 +110,17 @@ def test_all_ranks_get_what_rank_0_finds_and_its_errors(answers):
         assert found['error'] == 'FileNotFoundError: no such thing'
 
 
-def test_no_rank_waits_for_an_error_that_cannot_be_sent(tmp_path):
-    first, second = two_ranks(tmp_path, """
-class Odd(AttributeError):
-    def __init__(self, one, two):
-        super().__init__(f'{one} and {two}')
-        self.handle = lambda: None
-def fail():
-    raise Odd('this', 'that')
-try:
-    ranks.on_rank_0(fail)
-except (Odd, RuntimeError) as error:
-    print(error)
-def decode():
-    b'\\xff'.decode()
-try:
-    ranks.on_every_rank(decode)
-except ValueError as error:
-    print(error)
-""")
-    assert first.splitlines()[0] == 'this and that'
-    assert second.splitlines()[0] == 'Odd: this and that'
-    for out in (first, second):
-        assert out.splitlines()[1].startswith('rank 0 on ') and "can't decode byte 0xff" in out
+def test_rank_0_reads_remote_weights_alone(answers):
+    assert [found['remote'] for found in answers[0]] == [[3.0, 3.0]] * 2
+
+
+def test_no_rank_waits_for_an_error_that_cannot_be_sent(answers):
+    first, second = answers[0]
+    assert first['odd'] == 'Odd: this and that'
+    assert second['odd'] == 'RuntimeError: Odd: this and that'
+    for found in answers[0]:
+        assert 'rank 0 on ' in found['undecoded']
+        assert "can't decode byte 0xff" in found['undecoded']
 
 
 def test_an_error_of_one_rank_is_raised_on_all_with_its_host(answers):
@@ -123,7 +138,24 @@ def test_a_disk_that_is_not_shared_is_found(answers):
     assert not list(folders[1].iterdir())
 
 
-def test_a_whole_job_stops_where_nodes_have_disks_of_their_own(tmp_path):
-    for text in two_ranks(tmp_path, JOB, toys.write_config(tmp_path), tmp_path):
-        assert 'RuntimeError: rank 1 on ' in text and 'shared disk' in text
-    assert not list(tmp_path.glob('node*/round_*'))  # nothing was trained
+@pytest.fixture(scope='module')
+def jobs(tmp_path_factory):
+    """How two jobs of two ranks ended, by rank, and the folder of their work dirs."""
+    folder = tmp_path_factory.mktemp('jobs')
+    return [json.loads(text.splitlines()[-1]) for text in two_ranks(
+        folder, JOBS, toys.write_config(folder), folder)], folder
+
+
+def test_a_whole_job_stops_where_nodes_have_disks_of_their_own(jobs):
+    ends, folder = jobs
+    for end in ends:
+        assert 'RuntimeError: rank 1 on ' in end['apart'] and 'shared disk' in end['apart']
+    assert not list(folder.glob('node*/round_*'))  # nothing was trained
+
+
+def test_ranks_with_different_jobs_stop_before_training(jobs):
+    ends, folder = jobs
+    for end in ends:
+        assert 'ValueError: rank 1 on ' in end['other_rate']
+        assert 'optim_wrapper.optimizer.lr: 0.2 here, 0.1 on rank 0' in end['other_rate']
+    assert not (folder / 'job').exists()

@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.study_job import StudyJob
 
 # Stands in for Python: notes how it was called, does what the job's config is called, and leaves

@@ -6,8 +6,9 @@ import pytest
 import toys
 from stand_ins import write_study
 
-from mmlth.engine import net as nets, preflight
+from mmlth.engine import net as nets
 from mmlth.engine.config_files import load_config
+from mmlth.job import preflight
 from mmlth.study.check import check_jobs
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study

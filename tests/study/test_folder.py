@@ -1,7 +1,7 @@
 """The files of a study."""
 import pytest
 
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
 

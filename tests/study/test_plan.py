@@ -7,7 +7,7 @@ import toys
 from conftest import ROOT
 
 from mmlth.engine.config_files import load_config
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.plan import read_study
 from mmlth.study.study_job import StudyJob
 
@@ -233,7 +233,7 @@ def test_labels_and_lines_may_name_settings(read):
     (dict(transfer=dict(source=dict(rouns=0))), 'rouns'),
     (dict(transfer=dict(source={}), controls=('reverse', )), 'leave .*the control "reverse" out'),
     (dict(transfer=dict(source={}), early_bird={}), 'leave rewind, early_bird, .* out'),
-    (dict(config='not/here.py'), "config 'not/here.py' does not exist"),
+    (dict(config='not/here.py'), "not/here.py' does not exist"),
     (dict(label='{round}'), r"label='\{round\}'.*Known.*rounds"),
     (dict(line='{rounds'), r"line='\{rounds'"),
     (dict(dense_from='x'), r"\['dense_from'\] are set by the study"),
@@ -250,7 +250,9 @@ def test_an_entry_that_is_wrong_is_named_with_its_experiment(read, entry, text):
 @pytest.mark.parametrize('fields, text', [
     (dict(x='seed'), "x='seed'; allowed are sparsity, rounds, rewind, early_bird"),
     (dict(kind='pie'), "kind='pie': allowed are curve"),
-    (dict(titel='x'), 'titel'), (dict(jobs=[]), r'has no jobs=\[dict')], ids=str)
+    (dict(titel='x'), 'titel'),
+    (dict(jobs=[]), r'has no jobs=\[dict'),
+    (dict(jobs=1), r'has no jobs=\[dict')], ids=str)
 def test_an_experiment_that_is_wrong_is_named(read, fields, text):
     with pytest.raises(ValueError, match=f"experiment 'two'.*{text}"):
         read({}, others=dict(two={**other({}), **fields}))

@@ -1,10 +1,12 @@
 """The tools as a person types them: help, errors, exit codes."""
 import json
 import os
+import sys
+from pathlib import Path
 
 import pytest
 import toys
-from conftest import run_tool, tool_main
+from conftest import ROOT, run_process, run_tool, tool_main
 
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import apply, digest
@@ -39,7 +41,7 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
     assert '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
     assert names == {
-        '.lock', 'imp.json', 'preflight.json', 'preflight.txt', 'rewind.safetensors',
+        '.lock', 'imp.json', 'imp.log', 'preflight.json', 'preflight.txt', 'rewind.safetensors',
         'round_00', 'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
     summary = json.loads((work_dir / 'summary.json').read_text())
     assert {'config', 'settings', 'rounds'} <= set(summary)
@@ -93,7 +95,57 @@ def test_inspect_shows_layers_and_compares_with_chance(call_tool, job):
     assert facts['overlap']['iou'] == pytest.approx(358 / 716)
     assert facts['overlap']['chance_iou'] == pytest.approx(179 / 895)  # 358 * 716 / 1432 = 179
     text = call_tool('inspect_ticket.py', rounds[1]).stdout
-    assert 'backbone.conv2.weight' in text and 'provenance' in text
+    assert 'backbone.conv2.weight' in text and '75.00% of the scope: 358 of 1,432' in text
+
+
+@pytest.mark.parametrize('given', ['.', 'round_02', 'round_02/ticket.safetensors'])
+def test_a_ticket_is_named_by_its_job_its_round_or_itself(call_tool, job, tmp_path, given):
+    facts = json.loads(call_tool('inspect_ticket.py', job[0] / given, '--json').stdout)
+    assert Path(facts['file']) == job[0] / 'round_02' / 'ticket.safetensors'
+    call_tool('export_ticket.py', job[0] / given, tmp_path / 'out.pth')
+    trained = load_checkpoint(job[0] / 'round_02' / 'epoch_3.pth')['state_dict']
+    assert digest(load_checkpoint(tmp_path / 'out.pth')['state_dict']) == digest(trained)
+
+
+def test_inspect_lists_the_trainings_of_a_job(call_tool, job):
+    text = call_tool('inspect_ticket.py', job[0]).stdout
+    assert text.startswith((job[0] / 'report' / 'table.txt').read_text().strip())
+    assert 'round_02/ticket.safetensors' in text
+
+
+@pytest.mark.parametrize('tool, args', [
+    ('inspect_ticket.py', []), ('test_ticket.py', []), ('export_ticket.py', ['out.pth'])])
+def test_a_checkpoint_is_no_ticket(call_tool, job, tool, args):
+    error = call_tool(tool, job[0] / 'round_02' / 'epoch_3.pth', *args, code=1).stderr
+    assert 'epoch_3.pth is a checkpoint, the weights of a model, and no ticket' in error
+    assert 'mmlth transfer CHECKPOINT CONFIG OUT --sparsity' in error
+
+
+def test_a_config_of_mmdet_is_found_by_its_name_alone(call_tool):
+    error = call_tool('imp_train.py', 'retinanet_r50_fpn_1x_coco', '--dry-run', code=1).stderr
+    assert 'did you mean mmdet::retinanet/retinanet_r50_fpn_1x_coco.py?' in error
+
+
+@pytest.mark.parametrize('tool', ['imp_train.py', 'test_ticket.py'])
+def test_a_launcher_that_started_nothing_is_refused_first(call_tool, tmp_path, tool):
+    error = call_tool(tool, tmp_path / 'none', '--launcher', 'slurm', code=1).stderr
+    assert '--launcher slurm, but SLURM_PROCID is not set' in error
+
+
+def test_a_config_that_draws_nothing_is_refused(call_tool, job, tmp_path):
+    error = call_tool('test_ticket.py', job[0], '--work-dir', tmp_path, '--show-dir', tmp_path,
+                      code=1).stderr
+    assert 'the config has no hook that draws' in error and 'DetVisualizationHook' in error
+
+
+@pytest.mark.slow
+def test_two_ranks_score_like_one(job, tmp_path):
+    run_process(
+        sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
+        ROOT / 'tools' / 'test_ticket.py', job[0], '--launcher', 'pytorch', '--work-dir', tmp_path,
+        '--out', tmp_path / 'm.json')
+    record = json.loads((job[0] / 'round_02' / 'record.json').read_text())
+    assert json.loads((tmp_path / 'm.json').read_text()) == record['metrics']
 
 
 def test_export_refuses_to_replace_a_file(call_tool, job, tmp_path):
@@ -139,10 +191,17 @@ def test_test_ticket_says_where_it_cannot_move_data(call_tool, job, config, tmp_
     assert '--data-root /moved' in error and 'has no data_root to replace' in error
 
 
+def test_a_metric_that_dumps_nothing_is_named_before_the_test(call_tool, job, tmp_path):
+    error = call_tool('test_ticket.py', job[0], '--work-dir', tmp_path / 'e', '--dump',
+                      code=1).stderr
+    assert "--dump: ToyAccuracy writes no predictions in COCO's form" in error
+    assert not list(job[0].glob('round_02/*predictions*')) and not (tmp_path / 'e').exists()
+
+
 def test_plot_draws_what_is_asked_for(call_tool, job, tmp_path):
     call_tool('plot_summary.py', job[0], '--out', tmp_path, '--axis', 'network_sparsity',
               '--format', 'svg')
-    assert '<svg' in (tmp_path / 'map_vs_sparsity.svg').read_text()
+    assert '<svg' in (tmp_path / 'map_vs_network_sparsity.svg').read_text()
     error = call_tool('plot_summary.py', job[0], '--out', tmp_path, '--metric', 'AP', code=1).stderr
     assert "metrics=['AP']: give up to 4 of those that the records hold: toy/mAP" in error
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mmlth.engine.config_files import load_config, set_data_root
-from mmlth.engine.settings import IMPConfig
+from mmlth.settings.imp_config import IMPConfig
 
 FOLDER = Path(__file__).parents[2] / 'configs' / 'imagenet'
 

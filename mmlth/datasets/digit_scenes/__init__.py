@@ -6,7 +6,7 @@ scenes, written as COCO JSON, as Pascal VOC and as crops for classification::
     from mmlth.datasets.digit_scenes import generate
     generate('data/digit_scenes', seed=0)
 
-``tools/make_digit_scenes.py`` does the same from the command line.
+``mmlth digit-scenes`` does the same from the command line.
 """
 from .build import generate
 from .contact_sheet import draw_contact_sheet

@@ -9,7 +9,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmlth.core.moment import Moment, Timeline
 from mmlth.core.ticket import save_weights
 from mmlth.engine.ranks import on_rank_0
-from mmlth.engine.timeline import timeline_of
+from mmlth.engine.timeline import earliest_end, timeline_of
 from mmlth.engine.wrapper import unwrap
 
 
@@ -18,12 +18,14 @@ class CaptureHook(Hook):
     """Save a copy of the model at a moment of the dense round.
 
     Args:
-        path: File to write (safetensors): all parameters and buffers.
+        path: File to write (safetensors): all parameters and buffers, by the names that the model
+            has before its first step. (DDQ's decoder borrows layers of its head in that step.)
         moment: 'init' (after ``init_weights``, ``load_from`` and all other hooks), a number of
             steps, 'epoch_K' or 'P%'.
 
     Raises:
-        ValueError: The training ends before that; raised before its first step.
+        ValueError: The training ends before that, or EarlyStoppingHook may end it; raised before
+            its first step.
     """
 
     # After hooks (NORMAL, 50) that copy weights, as a mean teacher's does; before EarlyBirdHook
@@ -35,14 +37,22 @@ class CaptureHook(Hook):
         self.moment = Moment.parse(moment)
         self.iteration = 0
         self.timeline: Timeline
+        self.names: list[str] = []
 
     def before_train(self, runner: Runner) -> None:
+        self.names = list(unwrap(runner.model).state_dict())
         self.timeline = timeline_of(runner)
         self.iteration = self.moment.iteration(self.timeline)
         if self.iteration > self.timeline.iterations:
             raise ValueError(
                 f'rewind to {self.moment.name} is later than the training, which has '
                 f'{self.timeline.steps} steps; choose an earlier one')
+        end = earliest_end(runner)
+        if self.iteration > end:
+            raise ValueError(
+                f'rewind to {self.moment.name} comes after iteration {self.iteration}, but '
+                f'EarlyStoppingHook may end the training at {end}. Raise its patience, remove its '
+                'stopping_threshold, or choose an earlier one')
 
     def before_train_epoch(self, runner: Runner) -> None:
         # Not before_train: other hooks may still copy weights there.
@@ -59,7 +69,9 @@ class CaptureHook(Hook):
     def _save(self, runner: Runner) -> None:
         step = self.timeline.steps_at(self.iteration)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        digest = save_weights(unwrap(runner.model).state_dict(), self.path, step=step)
+        state = unwrap(runner.model).state_dict()
+        weights = {name: state[name] for name in self.names}
+        digest = save_weights(weights, self.path, step=step)
         runner.logger.info(f'w_{step} saved to {self.path} (digest {digest[:12]})')
 
 

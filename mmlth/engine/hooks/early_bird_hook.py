@@ -9,11 +9,11 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
-from mmlth.core.checkpoints import iterations_of, latest_checkpoint
 from mmlth.core.early_bird import EarlyBird, settled
 from mmlth.core.mask_watch import MaskWatch, is_stored
 from mmlth.core.moment import Moment, Timeline
 from mmlth.engine.ranks import on_rank_0
+from mmlth.engine.save_end import save_end
 from mmlth.engine.timeline import timeline_of
 from mmlth.engine.wrapper import unwrap
 
@@ -57,7 +57,8 @@ class EarlyBirdHook(Hook):
     def __init__(
         self, folder: str, density: float, *, names: Sequence[str] | None = None,
         ticket: str | None = None, rewind: str | None = None, begin: str | int = 'init',
-        criterion: str = 'magnitude', allocation: str = 'global', min_kept: int = 1, seed: int = 0,
+        criterion: str = 'magnitude', allocation: str = 'global', min_kept: float = 1,
+        seed: int = 0,
         interval: int | None = None, tolerance: float = EarlyBird.tolerance,
         patience: int = EarlyBird.patience, fraction: float | None = None,
     ) -> None:
@@ -143,7 +144,7 @@ class EarlyBirdHook(Hook):
                            f'{self.seconds / whole:.2%}')
         if self.stopped_at is None:
             return
-        on_rank_0(_save_end, runner)
+        save_end(runner)
         if self._evaluated_at != runner.iter and runner.val_loop is not None:
             runner.val_loop.run()
 
@@ -209,15 +210,6 @@ def _evaluated(runner: Runner, step: int) -> nn.Module:
             averaged: nn.Module = hook.ema_model.module
             return averaged
     return unwrap(runner.model)
-
-
-def _save_end(runner: Runner) -> None:
-    """Write the checkpoint of the last step unless it is there."""
-    newest = latest_checkpoint(runner.work_dir)
-    if newest is None or iterations_of(newest) != runner.iter:
-        runner.save_checkpoint(
-            runner.work_dir, f'iter_{runner.iter}.pth', by_epoch=False,
-            meta=dict(epoch=runner.epoch, iter=runner.iter))
 
 
 def _end_epoch_when_stopped(loop: EpochBasedTrainLoop) -> None:

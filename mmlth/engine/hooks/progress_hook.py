@@ -1,16 +1,24 @@
 """Show where the whole job stands, and keep what the record of the round needs."""
+import logging
 import time
 from datetime import timedelta
 from typing import Any
 
+import torch
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from mmlth.core.criteria import check_finite
 from mmlth.core.moment import Timeline
 from mmlth.core.training import Outcome
+from mmlth.engine.machine import describe_machine
+from mmlth.engine.ranks import share_statistics
 from mmlth.engine.timeline import timeline_of
+from mmlth.engine.wrapper import unwrap
 
+_LOSS_INTERVAL = 10  # iterations between two looks at the loss: each waits for the device
+LOGGER = logging.getLogger('mmlth')  # of the job, beside the runner's own
 _SECONDS = 'imp_seconds'  # in the message hub, hence in checkpoints: survives a resume
 
 
@@ -63,19 +71,26 @@ class ProgressHook(Hook):
         self._seconds_before = runner.message_hub.get_info(_SECONDS, 0.0) if resumed else 0.0
         self._first = runner.iter
         self._start = time.perf_counter()
-        runner.logger.info(f'IMP {self.describe()}')
+        share = runner.iter / runner.max_iters
+        verb = f'goes on, {share:.0%} of its iterations are done' if resumed else 'begins'
+        LOGGER.info(f'{self.describe()} {verb}')
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None,
     ) -> None:
         self._tick(runner)
         done = runner.iter + 1
+        if done % _LOSS_INTERVAL == 0 or done == runner.max_iters:
+            _check_loss(runner, outputs or {}, f'round {self.number} {self.control}'.strip())
         if done % self.interval and done < runner.max_iters:
             return
         for name, value in self.scalars.items():
             runner.message_hub.update_scalar(f'train/{name}', value)
         eta = self.eta(runner)
         runner.logger.info(f'IMP {self.describe()}, ETA of the whole job {eta}')
+
+    def before_val_epoch(self, runner: Runner) -> None:
+        share_statistics(runner.model)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
         self.metrics = {name: float(value) for name, value in (metrics or {}).items()}
@@ -94,6 +109,7 @@ class ProgressHook(Hook):
             steps=steps,
             iterations=self._iterations,
             saved_steps=self._timeline.steps - steps,
+            machine=describe_machine(),
         )
 
     def describe(self) -> str:
@@ -115,3 +131,14 @@ class ProgressHook(Hook):
     def _tick(self, runner: Runner) -> None:
         self.seconds = self._seconds_before + time.perf_counter() - self._start
         runner.message_hub.update_info(_SECONDS, self.seconds)
+
+
+def _check_loss(runner: Runner, outputs: dict[str, Any], training: str) -> None:
+    """Raise ValueError if loss and weights are NaN or infinite: no later step mends that."""
+    losses = {name: value for name, value in outputs.items() if isinstance(value, torch.Tensor)}
+    if all(bool(torch.isfinite(value).all()) for value in losses.values()):
+        return
+    shown = ', '.join(f'{name}={value.float().mean().item()}' for name, value in losses.items())
+    where = f'{training}, iteration {runner.iter + 1} ({shown})'
+    check_finite(dict(unwrap(runner.model).named_parameters()), where)
+    runner.logger.warning(f'{where}: the loss is not finite; the weights still are')

@@ -16,6 +16,7 @@ from mmlth.engine.restore import (
     restore_optimizer,
     saved_optimizer,
 )
+from mmlth.engine.trainer import check_trainer
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
 
 
@@ -27,10 +28,9 @@ class TicketHook(Hook):
     training is not rewound again. From then on pruned weights are exactly zero after every
     optimizer step, hence in EMA, evaluation and checkpoints.
 
-    One line makes an MMDet config train a ticket::
+    One line makes an MMDet config train a ticket; it leaves hooks and imports of its bases alone::
 
-        custom_imports = dict(imports=['mmlth'])
-        custom_hooks = [dict(type='TicketHook', ticket='work/round_03/ticket.safetensors')]
+        default_hooks = dict(ticket=dict(type='mmlth.TicketHook', ticket='ticket.safetensors'))
 
     Args:
         ticket: Ticket file.
@@ -44,6 +44,8 @@ class TicketHook(Hook):
     Raises:
         FileNotFoundError, TicketError: At construction, so before any training: the ticket or its
             w_k is missing, damaged or foreign. Before the first step: it doesn't fit the model.
+        ValueError: The runner, model wrapper or optimizer is one that masks don't go with; before
+            any weight is drawn.
     """
 
     # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes,
@@ -68,6 +70,9 @@ class TicketHook(Hook):
         self.weights: Weights = load_rewind_weights(self.ticket, self.path) if rewind else {}
         self.start_digest: str | None = None
         self.model: PrunedModelWrapper | None = None
+
+    def before_run(self, runner: Runner) -> None:
+        check_trainer(runner.cfg, type(runner))
 
     def before_train(self, runner: Runner) -> None:
         model = unwrap(runner.model)

@@ -1,0 +1,81 @@
+"""Answer the questions that records, logs and dumped predictions can answer."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mmlth.analysis import cost, errors, objects
+from mmlth.analysis.convergence import follow, measure_convergence
+from mmlth.analysis.convergence_figure import plot_convergence
+from mmlth.analysis.errors import check_tide, measure_errors
+from mmlth.analysis.group_bars import draw_groups
+from mmlth.analysis.measurements import Measurement, average, to_csv, to_text
+from mmlth.analysis.objects import Loaded, measure_objects
+from mmlth.analysis.predictions import load_predictions
+from mmlth.analysis.style import save_figure
+from mmlth.analysis.trainings import Analysed, find_trainings, with_predictions
+from mmlth.core.files import write_json, write_text
+
+FROM_PREDICTIONS: dict[str, Callable[[Loaded], list[Measurement]]] = {
+    'objects': measure_objects,
+    'errors': measure_errors,
+}
+UNITS = {**objects.UNITS, **errors.UNITS, **cost.UNITS}
+QUESTIONS = (*FROM_PREDICTIONS, 'convergence', 'cost')
+
+
+def analyse(
+    given: Sequence[str | Path], questions: Sequence[str] = QUESTIONS, *,
+    out: str | Path | None = None, annotations: str | None = None,
+    train_annotations: str | None = None,
+) -> str:
+    """Write ``analyses.csv``, ``.json``, ``.txt`` and figures; return the tables as text.
+
+    Args:
+        given: Work directories, rounds or tickets (:func:`.trainings.find_trainings`).
+        questions: Of :data:`QUESTIONS`.
+        out: Folder; None takes ``report/`` of the first job.
+        annotations: COCO file of the images, if not where the dump says.
+        train_annotations: The same of the training data.
+
+    Raises:
+        FileNotFoundError: Predictions, annotations or logs are missing; says what makes them.
+        RuntimeError: ``tidecv`` is needed and isn't installed.
+        ValueError: What is given can't be compared.
+    """
+    trainings = find_trainings(given)
+    asked = [name for name in FROM_PREDICTIONS if name in questions]
+    dumped = with_predictions(trainings) if asked else []
+    followed = follow(trainings) if 'convergence' in questions else []
+    loaded = [(one, load_predictions(one.folder, annotations, train_annotations))
+              for one in dumped]
+    if 'errors' in questions:
+        check_tide(loaded)
+    answers = {name: FROM_PREDICTIONS[name](loaded) for name in asked}
+    if 'cost' in questions:
+        answers['cost'] = cost.measure_cost(trainings)
+    folder = Path(out) if out else trainings[0].job / 'report'
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, measured in answers.items():
+        _plot(measured, folder / f'{name}.png')
+    if followed:
+        answers['convergence'] = measure_convergence(followed)
+        plot_convergence(followed, folder / 'convergence.png')
+    return _write(folder, [one for measured in answers.values() for one in measured], trainings)
+
+
+def _plot(measured: Sequence[Measurement], path: Path) -> None:
+    """Draw the questions that have a unit."""
+    shown = [one for one in measured if one.question in UNITS]
+    save_figure(draw_groups(average(shown), shown, UNITS), path)
+
+
+def _write(folder: Path, measured: list[Measurement], trainings: Sequence[Analysed]) -> str:
+    means = average(measured)
+    text = to_text(means)
+    write_text(folder / 'analyses.csv', to_csv(means))
+    write_json(folder / 'analyses.json', dict(
+        jobs=list(dict.fromkeys(str(one.job) for one in trainings)),
+        measured=[dataclasses.asdict(one) for one in measured]))
+    write_text(folder / 'analyses.txt', text + '\n')
+    return text

@@ -1,0 +1,104 @@
+"""Which trainings an analysis compares: a dense net and what was made of it, of several jobs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmlth.analysis.measurements import DENSE
+from mmlth.analysis.metrics import format_share
+from mmlth.core.dump import dump_command, has_dump
+from mmlth.core.store import Store, find_ticket, store_of
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysed:
+    """One finished training.
+
+    Attributes:
+        job: Its work directory, absolute.
+        label: :data:`DENSE`, or the sparsity of the scope and the control.
+        record: Of the training.
+        folder: Of its ticket and its dumped predictions.
+        log: Folder that it was trained in, the same but for a dense net taken over from another
+            job.
+    """
+
+    job: Path
+    label: str
+    record: Record
+    folder: Path
+    log: Path
+
+
+def find_trainings(given: Sequence[str | Path]) -> list[Analysed]:
+    """Return the trainings that are meant, each job's dense net before them.
+
+    Args:
+        given: Work directories, of which all finished trainings are meant, or folders of rounds
+            and controls, or their tickets.
+
+    Raises:
+        FileNotFoundError: A path is neither.
+        ValueError: A job has no dense net of its own, or the jobs are of several configs.
+    """
+    found: dict[Path, Analysed] = {}
+    configs = set()
+    for path in map(Path, given):
+        store, chosen = _chosen(path)
+        summary = store.summary()
+        configs.add(summary.config)
+        trainings = [_analysed(store, record) for record in [*summary.rounds, *summary.controls]]
+        if not trainings or trainings[0].label != DENSE:
+            raise ValueError(f'{store.work_dir} has no finished dense net to compare with')
+        for one in trainings:
+            if chosen in (None, _place(store, one.record)) or one.label == DENSE:
+                found[_place(store, one.record)] = one
+    if len(configs) > 1:
+        raise ValueError(f'jobs of several configs can\'t be averaged: {", ".join(sorted(configs))}'
+                         '. Analyse them one at a time')
+    return list(found.values())
+
+
+def _chosen(path: Path) -> tuple[Store, Path | None]:
+    """Return the job that is meant, and the folder of the one training that is, or None."""
+    if path.is_dir() and Store(path).has_summary():
+        return Store(path), None
+    ticket = find_ticket(path).absolute()
+    store = store_of(ticket)
+    if store is None or not store.has_summary():
+        raise FileNotFoundError(f'{path} lies in no work directory with a summary.json')
+    return store, ticket.parent
+
+
+def _place(store: Store, record: Record) -> Path:
+    return store.layout.round_dir(record['round'], record['control'])
+
+
+def _analysed(store: Store, record: Record) -> Analysed:
+    trained_in = Store(store.work_dir / record.get('trained_in', ''))
+    share = f'{format_share(record["sparsity"])} {record["control"]}'.strip()
+    is_dense = record['round'] == 0 and not record['control']
+    return Analysed(job=store.work_dir, label=DENSE if is_dense else share, record=record,
+                    folder=_place(store, record), log=_place(trained_in, record))
+
+
+def with_predictions(trainings: Sequence[Analysed]) -> list[Analysed]:
+    """Return the trainings whose predictions were dumped.
+
+    Raises:
+        FileNotFoundError: A job has none of its dense net, or none of any other training; names
+            the commands that dump them.
+    """
+    dumped = [one for one in trainings if has_dump(one.folder)]
+    for job in dict.fromkeys(one.job for one in trainings):
+        labels = [one.label for one in dumped if one.job == job]
+        if DENSE not in labels or len(labels) < 2:
+            missing = [one for one in trainings if one.job == job and one not in dumped]
+            commands = '\n'.join(f'  {dump_command(one.folder)}' for one in missing)
+            raise FileNotFoundError(
+                f'{job}: the predictions of its dense net and of one more training are needed. '
+                f'Dump those that you want to compare:\n{commands}')
+    return dumped

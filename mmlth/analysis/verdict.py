@@ -1,0 +1,140 @@
+"""Is it a winning ticket? One rule, the same for every detector; see docs/verdict.md."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from statistics import fmean
+
+from mmlth.analysis.metrics import format_metric
+from mmlth.analysis.statistics import (
+    LEVEL,
+    Scores,
+    holm,
+    p_below,
+    paired,
+    seeds_needed,
+    t_interval,
+)
+
+WINNING, NOT_WINNING, UNDECIDED = 'winning', 'not winning', 'undecided'
+DENSE = 'dense of equal budget'
+MARGIN = 0.005  # what a ticket may lose against dense: half of what 1,000 images resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Ticket minus another training, seed by seed.
+
+    Attributes:
+        name: Of the other training.
+        bound: What the true mean must be above.
+        n: Number of seeds that both have.
+        mean: Of the differences; NaN for n = 0.
+        low, high: 95% t interval of the mean.
+        p: That the mean lies below the bound by chance, after Holm's correction over the family.
+        seeds: With how many it would be decided, or None if that can't be told.
+    """
+
+    name: str
+    bound: float
+    n: int
+    mean: float
+    low: float
+    high: float
+    p: float
+    seeds: int | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the whole interval lies above the bound."""
+        return self.low > self.bound
+
+    @property
+    def fails(self) -> bool:
+        """Whether the mean lies below the bound, by more than chance explains."""
+        return self.p <= (1 - LEVEL) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What may be claimed of a ticket.
+
+    Attributes:
+        claim: 'winning', 'not winning' or 'undecided'.
+        comparisons: Those that it rests on, dense first.
+        seeds: With how many an undecided one would be decided, or None.
+    """
+
+    claim: str
+    comparisons: tuple[Comparison, ...]
+    seeds: int | None = None
+
+    def sentence(self) -> str:
+        """Say it in a line, with the comparison that decides it."""
+        weakest = min(self.comparisons, key=lambda each: each.low - each.bound)
+        shown = (
+            f'ticket minus {weakest.name}: {format_metric(weakest.mean, "+")} '
+            f'[{format_metric(weakest.low, "+")}, {format_metric(weakest.high, "+")}], '
+            f'n = {weakest.n}'
+        )
+        if self.claim != UNDECIDED:
+            return f'{self.claim} ({shown})'
+        more = (f'about {self.seeds} seeds would decide it' if self.seeds
+                else 'more seeds are needed')
+        return f'{self.claim} ({shown}); {more}'
+
+
+def judge(
+    ticket: Scores, dense: Scores, controls: Mapping[str, Scores], margin: float = MARGIN
+) -> Verdict:
+    """Judge a ticket by its seeds.
+
+    Args:
+        ticket: Seed -> metric, higher is better, in [0, 1]; 0 where nothing was detected.
+        dense: The same of dense nets that were trained for as many steps as all rounds together.
+        controls: Name -> the same of trainings in which something of the ticket was destroyed.
+        margin: How much below the dense net a ticket may be, at least 0.
+
+    Returns:
+        'winning' if the 95% interval of ticket - dense lies above -margin and that of ticket -
+        control above 0 for every control; 'not winning' if one of these means lies below its bound
+        (one-sided, 2.5% over the family by Holm); else 'undecided'.
+
+    Raises:
+        ValueError: A negative margin.
+    """
+    if margin < 0:
+        raise ValueError(f'margin={margin}: must be at least 0')
+    others = [(DENSE, dense, -margin), *((name, of, 0.0) for name, of in controls.items())]
+    differences = [paired(ticket, scores) for _, scores, _ in others]
+    bounds = [bound for _, _, bound in others]
+    corrected = holm([p_below(*pair) for pair in zip(differences, bounds, strict=True)])
+    comparisons = tuple(
+        _compare(name, values, bound, p)
+        for (name, _, bound), values, p in zip(others, differences, corrected, strict=True)
+    )
+    if all(each.holds for each in comparisons):
+        return Verdict(claim=WINNING, comparisons=comparisons)
+    if any(each.fails for each in comparisons):
+        return Verdict(claim=NOT_WINNING, comparisons=comparisons)
+    return Verdict(claim=UNDECIDED, comparisons=comparisons, seeds=_seeds(comparisons))
+
+
+def _compare(name: str, values: list[float], bound: float, p: float) -> Comparison:
+    low, high = t_interval(values)
+    return Comparison(
+        name=name,
+        bound=bound,
+        n=len(values),
+        mean=fmean(values) if values else float('nan'),
+        low=low,
+        high=high,
+        p=p,
+        seeds=seeds_needed(values, bound),
+    )
+
+
+def _seeds(comparisons: tuple[Comparison, ...]) -> int | None:
+    """Return how many seeds decide all that are open, or None if one can't be told."""
+    needed = [each.seeds for each in comparisons if not each.holds]
+    known = [seeds for seeds in needed if seeds is not None]
+    return max(known) if len(known) == len(needed) else None

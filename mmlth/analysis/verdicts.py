@@ -1,0 +1,97 @@
+"""Verdicts on the tickets of a study: each against its controls, seed by seed."""
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from mmlth.analysis.metrics import format_metric
+from mmlth.analysis.rows import Row, is_dense, point_name
+from mmlth.analysis.verdict import Comparison, Verdict, judge
+from mmlth.core.tables import to_markdown_table
+
+BUDGET = 'dense_budget'  # the control that dense of equal budget is
+# Controls in which something of the ticket is destroyed: places, start weights, or the training
+# that chose it. Others (signs, reverse, dense) answer questions of their own.
+DESTROYED = ('random', 'shuffle', 'shuffle_rms', 'init_magnitude', 'reinit', 'reinit_rms')
+Point = tuple[str, str, str, float | None]  # config, line, label, x
+
+
+def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
+    """Judge every ticket that was trained beside a dense net of its budget and a control.
+
+    Args:
+        rows: Finished trainings of an experiment, controls in the job of their ticket.
+        metric: Name in the rows' metrics; one that is missing counts as 0, as nothing detected.
+
+    Returns:
+        Point of the ticket -> verdict over the seeds that have ticket and control.
+    """
+    found = {}
+    for point, tickets in _tickets(rows).items():
+        controls = _controls_of(tickets, rows, metric)
+        dense = controls.get(BUDGET)
+        destroyed = {
+            name: controls[name]
+            for name in DESTROYED
+            if name in controls
+        }
+        if dense and destroyed:
+            found[point] = judge(_scores(tickets, metric), dense, destroyed)
+    return found
+
+
+def _controls_of(
+    tickets: Sequence[Row],
+    rows: Sequence[Row],
+    metric: str,
+) -> dict[str, dict[int, float]]:
+    """Return control -> its scores, of those that stand beside these tickets."""
+    trained = {(row['job'], row['round']) for row in tickets}
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        if row['control'] and (row['job'], row['round']) in trained:
+            found.setdefault(row['control'], []).append(row)
+    return {name: _scores(own, metric) for name, own in found.items()}
+
+
+def _scores(rows: Sequence[Row], metric: str) -> dict[int, float]:
+    return {row['seed']: row['metrics'].get(metric, 0.0) for row in rows}
+
+
+def _tickets(rows: Sequence[Row]) -> dict[Point, list[Row]]:
+    found: dict[Point, list[Row]] = {}
+    for row in rows:
+        if not is_dense(row) and not row['control']:
+            point = (row['config'], row['line'], row['label'], row['x'])
+            found.setdefault(point, []).append(row)
+    return found
+
+
+def to_markdown(found: dict[Point, Verdict]) -> str:
+    """Return a sentence for every ticket and a table of what it rests on; '' without any."""
+    parts = []
+    for (_, line, label, x), verdict in found.items():
+        name = ', '.join(filter(None, (line, point_name(label, x))))
+        table = to_markdown_table(
+            ['ticket minus', 'n', 'mean', '95% interval', 'must be above', 'p (Holm)'],
+            [_cells(each) for each in verdict.comparisons])
+        parts += [f'**{name}: {verdict.sentence()}.**', '', table, '']
+    return '\n'.join(parts)
+
+
+def _cells(each: Comparison) -> list[str]:
+    low, high = format_metric(each.low, '+'), format_metric(each.high, '+')
+    return [each.name, str(each.n), format_metric(each.mean, '+'), f'{low} to {high}',
+            format_metric(each.bound, '+'), f'{each.p:.3f}']
+
+
+def as_dicts(found: dict[Point, Verdict]) -> Iterator[dict[str, Any]]:
+    """Yield every verdict as plain values, for JSON; what isn't finite becomes None."""
+    for (config, line, label, x), verdict in found.items():
+        comparisons = [{key: _plain(value) for key, value in vars(each).items()}
+                       for each in verdict.comparisons]
+        yield dict(config=config, line=line, label=label, x=x, claim=verdict.claim,
+                   seeds=verdict.seeds, comparisons=comparisons)
+
+
+def _plain(value: Any) -> Any:
+    is_finite = not isinstance(value, float) or abs(value) < float('inf')
+    return value if is_finite else None

@@ -1,0 +1,1 @@
+"""A whole IMP job: what happens before, between and after the trainings that the engine does."""

@@ -1,0 +1,233 @@
+"""The plan of a job: the table of tensors, both denominators of every round, notes of caution."""
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from mmlth.core import criteria, scope, selection
+from mmlth.core.collapse import collapsed, describe_collapse
+from mmlth.core.masks import Masks, count_kept, dense_masks, density as density_of, size
+from mmlth.core.patterns import Pattern, check_pattern
+from mmlth.core.quiet import quiet
+from mmlth.core.roles import unknown_heads
+from mmlth.core.scope import WeightInfo
+from mmlth.core.tables import format_table
+from mmlth.core.ticket import load_ticket
+from mmlth.engine.net import Net
+from mmlth.settings.imp_config import IMPConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """The plan of a job.
+
+    Attributes:
+        weights: Every weight tensor of the model.
+        names: Tensors in the scope, in order.
+        parameters: All parameters of the model.
+        densities: Planned density of every round.
+        magnitudes: name -> median |w_0|; {} if the model could not be initialised here.
+        previews: name -> kept share if w_0 were ranked to the target now; {} if unknown.
+        note: What to be careful about, or ''.
+        not_loaded: Why the initial weights are unknown, or ''.
+        collapsed: Tensors that would keep next to nothing
+            (:func:`mmlth.core.collapse.collapsed`).
+        shared, groups: As those of :class:`mmlth.engine.net.Net`.
+    """
+
+    weights: tuple[WeightInfo, ...]
+    names: tuple[str, ...]
+    parameters: int
+    densities: tuple[float, ...]
+    magnitudes: dict[str, float] = field(default_factory=dict)
+    previews: dict[str, float] = field(default_factory=dict)
+    note: str = ''
+    not_loaded: str = ''
+    collapsed: dict[str, float] = field(default_factory=dict)
+    shared: dict[str, str] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> list[WeightInfo]:
+        """Tensors in the scope."""
+        names = set(self.names)
+        return [weight for weight in self.weights if weight.name in names]
+
+    @property
+    def scope_size(self) -> int:
+        """Weights in the scope."""
+        return sum(weight.size for weight in self.chosen)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """name -> shape of every tensor in the scope."""
+        return {weight.name: weight.shape for weight in self.chosen}
+
+    def sparsity(self, kept: int) -> float:
+        """Return the sparsity of the scope where so many of its weights are kept."""
+        return 1 - kept / self.scope_size
+
+    def network_sparsity(self, kept: int) -> float:
+        """Return the sparsity of the whole network where so many weights of the scope are kept."""
+        return scope.network_sparsity(self.scope_size - kept, self.parameters)
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """Return round, kept weights, sparsity and network sparsity of every planned round."""
+        found = []
+        for number, density in enumerate(self.densities):
+            kept = round(density * self.scope_size)
+            sparsity, network = self.sparsity(kept), self.network_sparsity(kept)
+            found.append(
+                dict(round=number, kept=kept, sparsity=sparsity, network_sparsity=network))
+        return found
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plan as ``preflight.json`` holds it."""
+        tensors = [dict(
+            asdict(weight),
+            size=weight.size,
+            pruned=weight.name in self.names,
+            median_magnitude=self.magnitudes.get(weight.name),
+            kept_if_ranked_now=self.previews.get(weight.name),
+        ) for weight in self.weights]
+        return dict(
+            version=1,
+            parameters=self.parameters,
+            scope_size=self.scope_size,
+            tensors=tensors,
+            rounds=self.rounds(),
+            note=self.note,
+            not_loaded=self.not_loaded,
+            collapsed=self.collapsed,
+        )
+
+    def format(self) -> str:
+        """Draw the tables: every tensor, then every planned round."""
+        tensors = scope.format_weights(self.weights, self.names, self.magnitudes, self.previews)
+        total = (f'scope: {self.scope_size:,} weights in {len(self.names)} tensors; '
+                 f'model: {self.parameters:,} parameters')
+        rows = [[str(r['round']), f'{r["kept"]:,}', f'{r["sparsity"]:.2%}',
+                 f'{r["network_sparsity"]:.2%}'] for r in self.rounds()]
+        rounds = format_table(['round', 'kept', 'sparsity of scope', 'of network'], rows)
+        warning = ''
+        if self.collapsed:
+            warning = f'warning: if ranked now, {describe_collapse(self.collapsed)}'
+        note = f'note: {self.note}' if self.note else ''
+        parts = [self.not_loaded, tensors, total, rounds, warning, note]
+        return '\n\n'.join(filter(None, parts))
+
+
+def plan(net: Net, settings: IMPConfig) -> Preflight:
+    """Plan every round of a job on a model.
+
+    Raises:
+        ValueError: The scope is empty or unknown, a minimum can't be met, or a given ticket is of
+            another scope.
+    """
+    names = net.choose(settings)
+    found = Preflight(
+        weights=net.weights,
+        names=names,
+        parameters=net.parameters,
+        densities=settings.densities(),
+        shared=net.shared,
+        groups=net.groups,
+        note='; '.join(_notes(net, settings, names)),
+        not_loaded=net.note,
+    )
+    check_pattern(settings.allocation, found.densities, found.shapes, settings.min_kept)
+    if settings.ticket:
+        check_ticket(settings, found.shapes)
+    if net.note:
+        return found
+    return _with_initial(found, net, settings)
+
+
+def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> Masks:
+    """Return the masks of the given ticket, which must be of the model's scope.
+
+    Args:
+        settings: With a ``ticket``.
+        shapes: name -> shape of the tensors in the scope.
+
+    Raises:
+        FileNotFoundError, TicketError: It can't be read.
+        ValueError: Other tensors, shapes or sparsity than the job plans; names them.
+    """
+    masks = load_ticket(str(settings.ticket)).masks
+    found = {name: tuple(mask.shape) for name, mask in masks.items()}
+    missing = [name for name in shapes if name not in found]
+    surplus = [name for name in found if name not in shapes]
+    wrong = [name for name in shapes if found.get(name, shapes[name]) != shapes[name]]
+    if missing or surplus or wrong:
+        raise ValueError(
+            f'ticket={settings.ticket!r} does not fit the scope of the config: missing '
+            f'{missing[:3]} ({len(missing)}), surplus {surplus[:3]} ({len(surplus)}), of another '
+            f'shape {wrong[:3]} ({len(wrong)}). Carry it over with mmlth transfer, with '
+            'the same scope')
+    planned = settings.densities()[-1]
+    kept = density_of(masks)
+    if abs(planned - kept) > 0.5 / size(masks):
+        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - kept:.4f}, but '
+                         f'schedule={settings.schedule!r}; leave schedule out')
+    return masks
+
+
+def _notes(net: Net, settings: IMPConfig, names: tuple[str, ...]) -> list[str]:
+    """List what the user should know before training."""
+    chosen = set(names)
+    notes = []
+    standardised = chosen & set(scope.standardised_weights(net.model))
+    if standardised:
+        notes.append(f'{len(standardised)} weights of the scope are standardised in every forward '
+                     'pass, so that their zeros do not act as zeros; leave them out with exclude')
+    transposed = chosen & set(scope.transposed_weights(net.model))
+    if transposed and Pattern.parse(settings.allocation):
+        notes.append(f'{sorted(transposed)} belong to transposed convolutions: their groups of '
+                     f'{settings.allocation} run along outputs, which is of no use to sparse '
+                     'hardware; leave them out with exclude')
+    unknown = unknown_heads(net.model)
+    if unknown:
+        notes.append(f'unknown head: all of {", ".join(unknown)} is in the scope, its last layers '
+                     'included, unless you leave them out with exclude')
+    return notes
+
+
+def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:
+    """Measure w_0: fresh heads look small beside pretrained convolutions and may be emptied."""
+    state = net.state
+    # numpy's median partitions, which is several times faster than torch's.
+    magnitudes = {w.name: float(np.median(state[w.name].abs().float().numpy()))
+                  for w in found.weights}
+    masks = ranked_now(found, state, settings, found.densities[-1])
+    previews = {name: count_kept(mask) / mask.numel() for name, mask in masks.items()}
+    return replace(found, magnitudes=magnitudes, previews=previews,
+                   collapsed=collapsed(previews, found.densities[-1]))
+
+
+def ranked_now(
+    found: Preflight, state: Mapping[str, Tensor], settings: IMPConfig, density: float,
+) -> Masks:
+    """Return the masks that pruning the initial weights to a density would give.
+
+    Args:
+        found: The plan.
+        state: Initial weights by name.
+        settings: Of the job.
+        density: Kept share of the scope, in (0, 1].
+
+    Returns:
+        {} where the criterion scores changes, of which there are none yet.
+
+    Raises:
+        ValueError: A minimum can't be met, or a weight isn't finite.
+    """
+    weights = scope.weights_of(state, found.names)
+    scores = criteria.score(settings.criterion, weights, weights, settings.seed)
+    if not any(score.any() for score in scores.values()):
+        return {}
+    with quiet():
+        return selection.select(scores, dense_masks(weights), density,
+                                allocation=settings.allocation, min_kept=settings.min_kept)

@@ -1,0 +1,81 @@
+"""Take over a dense training from another job, where it is the one that this job would do."""
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmlth.core.checkpoints import iterations_of
+from mmlth.core.store import Store
+from mmlth.core.training import Outcome, Training
+from mmlth.job.identity import describe, differences
+from mmlth.job.job_log import LOGGER
+
+_DENSE_SETTINGS = ('imp.seed', 'imp.exact_resume')  # those that a dense net depends on
+
+
+def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> Store:
+    """Find the job that ``dense_from`` names and check that its dense net is the one wanted.
+
+    Args:
+        store: Of this job.
+        dense: This job's dense training, with ``shared_from``.
+        identity: Of this job (:func:`mmlth.job.identity.identity`).
+
+    Raises:
+        FileNotFoundError: There is no such job, its dense round isn't finished, or the weights to
+            rewind to weren't kept.
+        ValueError: Its config or seed differs, or an early end cut it short; names the settings.
+    """
+    other = Store(dense.shared_from)
+    where = f'dense_from={dense.shared_from!r}'
+    there = other.job()
+    if there is None or not other.finished(dense):
+        raise FileNotFoundError(f'{where} holds no finished dense round. Train it first, with '
+                                'rounds=0 if nothing else is wanted of it')
+    wanted = dense.id(config_part(identity))
+    if other.record(dense).id != wanted:
+        raise ValueError(f'{where} {_why_other(there, identity)}')
+    other.checkpoint(dense)
+    other.captured(dense.moment.name)
+    return other
+
+
+def adopt(store: Store, dense: Training, identity: Mapping[str, Any]) -> Outcome:
+    """Take over another job's dense training; return its outcome."""
+    other = find_shared(store, dense, identity)
+    store.adopt(other, dense, dense.moment.name)
+    LOGGER.info(f'round 0 is taken over from {other.work_dir}')
+    record = other.record(dense)
+    path = os.path.relpath(other.work_dir, store.work_dir)
+    return Outcome(
+        metrics=record.metrics,
+        seconds=record.seconds,
+        steps=record.steps,
+        iterations=iterations_of(store.checkpoint(dense)),
+        saved_steps=record.saved_steps,
+        trained_in=Path(path).as_posix(),
+        machine=record.machine,
+    )
+
+
+def config_part(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a job's identity comes from its config, without settings of the job."""
+    return {key: value for key, value in identity.items() if not key.startswith('imp.')}
+
+
+def _why_other(there: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """Say why another job's dense training isn't the one wanted here."""
+    found = differences(_dense_part(there['identity']), _dense_part(identity))
+    if found:
+        shown = describe(found).replace(' now', ' here')
+        return (f'was trained with other settings: {shown}. Name a job with the same config and '
+                'seed')
+    if there['settings'].get('early_bird'):
+        return ('was trained with early_bird, which may end the dense round early. Name another '
+                'job')
+    return 'was trained with another exact_resume, on another kind of device. Name another job'
+
+
+def _dense_part(identity: Mapping[str, Any]) -> dict[str, Any]:
+    chosen = {key: identity[key] for key in _DENSE_SETTINGS if key in identity}
+    return {**config_part(identity), **chosen}

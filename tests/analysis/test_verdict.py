@@ -1,0 +1,89 @@
+"""The verdict, and how often it is wrong on studies whose truth is known."""
+
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from mmlth.analysis.verdict import NOT_WINNING, UNDECIDED, WINNING, judge
+
+SEEDS = 5
+STUDIES = 1000
+NOISE = 0.018  # of one training: that of dense detectors on DigitScenes
+CONTROLS = ('shuffle', 'reinit', 'random', 'rewound dense')
+
+
+def scores(*values):
+    return dict(enumerate(values))
+
+
+def simulated(draw, ticket, dense, control):
+    """A study of five seeds whose true means are given."""
+
+    def around(mean):
+        return scores(*draw.normal(mean, NOISE, SEEDS))
+
+    return judge(around(ticket), around(dense), {name: around(control) for name in CONTROLS})
+
+
+def claims(ticket, dense, control):
+    draw = np.random.default_rng(0)
+    return Counter(simulated(draw, ticket, dense, control).claim for _ in range(STUDIES))
+
+
+def test_at_most_one_in_twenty_claims_of_planted_nulls_is_false():
+    for control in (0.505, 0.45):  # at the edge of every comparison, and of the dense one alone
+        found = claims(0.500, 0.505, control)
+        assert found[WINNING] + found[NOT_WINNING] <= 0.05 * STUDIES
+    edge_of_a_control = claims(0.500, 0.400, 0.500)
+    assert edge_of_a_control[WINNING] + edge_of_a_control[NOT_WINNING] <= 0.05 * STUDIES
+
+
+def test_planted_winners_are_found_and_never_called_losers():
+    found = claims(0.60, 0.50, 0.45)
+    assert found[WINNING] > 0.95 * STUDIES and found[NOT_WINNING] == 0
+
+
+def test_planted_losers_are_found_and_never_called_winners():
+    found = claims(0.50, 0.60, 0.45)
+    assert found[NOT_WINNING] > 0.95 * STUDIES and found[WINNING] == 0
+
+
+def test_every_control_has_to_lose():
+    ticket, dense = scores(0.50, 0.51, 0.52), scores(0.49, 0.50, 0.51)
+    lost, won = scores(0.40, 0.41, 0.42), scores(0.60, 0.61, 0.62)
+    assert judge(ticket, dense, dict(shuffle=lost)).claim == WINNING
+    assert judge(ticket, dense, dict(shuffle=lost, reinit=won)).claim == NOT_WINNING
+
+
+def test_a_ticket_may_lose_the_margin_against_dense_but_not_against_a_control():
+    ticket, other = scores(0.500, 0.510, 0.520), scores(0.501, 0.512, 0.521)
+    assert judge(ticket, other, {}).claim == WINNING
+    assert judge(ticket, scores(0, 0, 0), dict(shuffle=other)).claim != WINNING
+
+
+def test_one_seed_decides_nothing_and_says_so():
+    verdict = judge(scores(0.6), scores(0.5), dict(shuffle=scores(0.1)))
+    assert verdict.claim == UNDECIDED and verdict.seeds is None
+    assert verdict.sentence() == (
+        'undecided (ticket minus dense of equal budget: +0.100 [-inf, +inf], n = 1); '
+        'more seeds are needed'
+    )
+
+
+def test_an_open_one_says_how_many_seeds_would_do():
+    verdict = judge(scores(0.50, 0.53, 0.51), scores(0.49, 0.50, 0.515), {})
+    assert verdict.claim == UNDECIDED
+    assert verdict.seeds > 3
+    assert f'about {verdict.seeds} seeds would decide it' in verdict.sentence()
+
+
+def test_a_seed_that_failed_leaves_it_open():
+    verdict = judge(scores(0.6, math.nan, 0.6), scores(0.1, 0.1, 0.1), {})
+    assert verdict.claim == UNDECIDED
+
+
+def test_a_negative_margin_is_refused():
+    with pytest.raises(ValueError, match='margin=-0.1'):
+        judge(scores(0.5), scores(0.5), {}, margin=-0.1)

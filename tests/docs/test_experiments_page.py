@@ -1,0 +1,91 @@
+"""What docs/experiments/README.md says in figures is what the published tables hold."""
+import csv
+from statistics import fmean, stdev
+
+import pytest
+from conftest import ROOT
+
+from mmlth.analysis.statistics import paired, t_interval
+from mmlth.core.records import load_summary
+
+PUBLISHED = ROOT / 'docs' / 'experiments'
+BOXES = 'coco/bbox_mAP'
+
+
+@pytest.fixture(scope='module')
+def page():
+    return ' '.join((PUBLISHED / 'README.md').read_text().split())
+
+
+def rows_of(experiment):
+    with open(PUBLISHED / f'{experiment}.csv', newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def by_seed(experiment, x, detector='faster-rcnn'):
+    """seed -> mAP of the trainings nearest to a place on the x axis; None: of the dense nets."""
+    found = {}
+    for row in rows_of(experiment):
+        dense = row['round'] == '0'
+        if row['control'] or not row['job'].startswith(detector) or dense != (x is None):
+            continue
+        if dense or abs(float(row['x']) - x) < 0.1:
+            found[int(row['seed'])] = float(row[BOXES])
+    return found
+
+
+def boxes_of(experiment, label):
+    """mAP of the one pruned training of boxes with a label."""
+    (row, ) = [row for row in rows_of(experiment)
+               if (row['line'], row['label'], row['round']) == ('boxes', label, '1')]
+    return float(row[BOXES])
+
+
+def difference(ours, theirs):
+    """Mean and interval, as the page writes them."""
+    found = paired(ours, theirs)
+    low, high = t_interval(found)
+    return f'{fmean(found):+.3f} [{low:+.3f}, {high:+.3f}]'
+
+
+@pytest.mark.parametrize('sparsity', [80, 90, 95])
+def test_differences_from_dense_are_those_of_equal_seeds(page, sparsity):
+    ours, dense = by_seed('direct_pruning', sparsity), by_seed('direct_pruning', None)
+    assert len(paired(ours, dense)) == 3
+    assert f'{difference(ours, dense)} at {sparsity}%' in page
+    assert f'{fmean(ours.values()):.3f} at {sparsity}%' in page
+
+
+def test_standard_deviations_are_those_of_three_seeds(page):
+    dense = stdev(by_seed('direct_pruning', None).values())
+    pruned = [stdev(by_seed('direct_pruning', at).values()) for at in (80, 90, 95)]
+    assert '{:.3f} dense, {:.3f} at 80%, {:.3f} at 90% and {:.3f} at 95%'.format(
+        dense, *pruned) in page
+
+
+def test_late_resets_are_compared_with_those_to_w_0_of_equal_seed(page):
+    to_w_0 = by_seed('late_resetting', 0)
+    early, quarter, late = (by_seed('late_resetting', at) for at in (4.96, 24.96, 75.04))
+    assert f'{difference(early, to_w_0)} at 5% (n=3)' in page
+    assert {round(d, 6) for d in paired(quarter, to_w_0)} == {0.014}
+    assert '+0.014 at 25% (n=2, both equal)' in page
+    low, high = t_interval(paired(late, to_w_0))
+    assert f'at 75% +0.038 [{low:+.3f}, {high:+.3f}] (n=2)' in page
+    assert fmean(paired(late, to_w_0)) == pytest.approx(0.0375)
+
+
+def test_transfers_and_controls_are_those_of_the_tables(page):
+    own, given, random, shuffle = (
+        boxes_of('task_transfer', label)
+        for label in ('own ticket', 'ticket of keypoints', 'random', 'shuffle'))
+    assert f'box mAP {given:.3f} with that of keypoints (own {own:.3f}' in page
+    assert random < given < shuffle
+    assert f'between random ({random:.3f}) and shuffle ({shuffle:.3f})' in page
+
+
+def test_what_is_left_of_a_collapsed_rpn_is_in_the_records(page):
+    left = [
+        load_summary(path).rounds[-1]['layer_density'].get('rpn_head.rpn_conv.weight', 1.0)
+        for path in (PUBLISHED / 'records').glob('*r50-tiny*0.9_rounds-1_seed-0_*.json')]
+    assert [round(density * 20736) for density in left] == [13]
+    assert '13 of 20,736 weights' in page
