@@ -10,21 +10,30 @@ OUT = Path(__file__).with_name('architecture.png')
 INK, SOFT = '#22303c', '#6b7a88'
 # name, what lives there, x, y, width, height, colour
 ROOMS = [
-    ('tools', 'parse, call, exit code', 0.2, 8.5, 11.8, 0.8, '#eef1f4'),
-    ('transfer', 'a ticket for another model', 0.2, 7.2, 4.4, 0.9, '#e3ecf7'),
-    ('study', 'grids of jobs, their pages', 5.2, 7.2, 4.4, 0.9, '#e3ecf7'),
-    ('analysis', 'records ->\ntables, figures', 10.1, 2.7, 1.9, 5.4, '#e3ecf7'),
+    ('cli, tools', 'parse, call, exit code', 0.2, 10.0, 11.8, 0.8, '#eef1f4'),
+    ('trained', 'evaluate, export, barriers', 0.2, 8.7, 3.0, 0.9, '#e3ecf7'),
+    ('transfer', 'a ticket for another model', 3.6, 8.7, 2.8, 0.9, '#e3ecf7'),
+    ('study', 'grids of jobs, their pages', 6.8, 8.7, 2.8, 0.9, '#e3ecf7'),
+    ('analysis', 'records ->\ntables, figures', 10.1, 2.7, 1.9, 6.9, '#e3ecf7'),
 ]
-ENGINE = ('engine: MMEngine, and nothing of MMDetection', 0.2, 2.7, 9.4, 4.1, '#fff6e5')
-CORE = ('core: tensors in, tensors out; files', 0.2, 0.2, 11.8, 2.1, '#e8f4ec')
+# title, x, y, width, height, colour of a room that holds others
+HALLS = [
+    ('job: before, between and after the trainings', 1.1, 5.9, 6.0, 2.4, '#fff6e5'),
+    ('settings:\nwhat is asked', 7.5, 2.7, 2.1, 5.6, '#fff6e5'),
+    ('engine: one training in MMEngine, nothing of MMDetection', 0.2, 2.7, 6.9, 2.8, '#fff6e5'),
+    ('core: tensors in, tensors out; files', 0.2, 0.2, 11.8, 2.1, '#e8f4ec'),
+]
 MIDDLE = [
-    ('imp_runner', 'the loop: finished?\nprune, train, finish', 0.5, 5.0, 2.2, 1.2),
-    ('job', 'what rank 0 does:\nplan, ticket, record', 3.2, 5.0, 2.2, 1.2),
-    ('net', 'weights, aliases,\ngroups, initial state', 6.0, 5.55, 3.3, 0.8),
-    ('settings, trainings', 'the list of what is trained', 6.0, 4.7, 3.3, 0.65),
-    ('policies', 'MASKS and STARTS: every\ncontrol and rewind policy', 6.0, 3.75, 3.3, 0.8),
-    ('round_config, train', 'one MMEngine training', 0.5, 3.9, 4.9, 0.65),
-    ('hooks, wrapper', 'capture w_k, rewind, keep m * w, watch the mask', 0.5, 2.9, 8.8, 0.65),
+    ('imp_runner', 'the loop: finished?\nprune, train, finish', 1.25, 6.7, 1.8, 1.0),
+    ('rank_0', 'what rank 0 does:\nplan, ticket, record', 3.2, 6.7, 1.8, 1.0),
+    ('policies', 'MASKS and STARTS:\ncontrols, rewinds', 5.15, 6.7, 1.8, 1.0),
+    ('preflight, rehearsal, claim, identity', 'what can fail, fails first', 1.25, 6.0, 5.7, 0.55),
+    ('imp_config', 'settings, flags', 7.65, 6.3, 1.8, 1.0),
+    ('trainings', 'the list of\nwhat is trained', 7.65, 4.8, 1.8, 1.0),
+    ('fields, checks', 'defaults, and what\ncontradicts', 7.65, 3.3, 1.8, 1.0),
+    ('net', 'weights, aliases,\ngroups, initial state', 3.9, 3.75, 3.1, 0.85),
+    ('round_config, train', 'one MMEngine training', 0.4, 3.75, 3.2, 0.85),
+    ('hooks, wrapper', 'capture w_k, rewind, keep m * w, watch the mask', 0.4, 2.9, 6.6, 0.65),
 ]
 BASE = [
     ('store', 'owns the work dir: tickets,\nrecords, checkpoints, lock', 0.5, 0.5, 2.9, 1.0),
@@ -35,13 +44,13 @@ BASE = [
 
 
 def main() -> None:
-    figure = Figure(figsize=(10.5, 8.2), layout='constrained')
+    figure = Figure(figsize=(10.5, 9.3), layout='constrained')
     axes = figure.subplots()
-    axes.set(xlim=(0, 12.2), ylim=(0, 9.5))
+    axes.set(xlim=(0, 12.2), ylim=(0, 11))
     axes.axis('off')
     for name, text, *place in ROOMS:
         _room(axes, *place, title=name, text=text)
-    for title, x, y, width, height, colour in (ENGINE, CORE):
+    for title, x, y, width, height, colour in HALLS:
         _room(axes, x, y, width, height, colour)
         axes.text(x + 0.2, y + height - 0.17, title, va='top', size=10.5, color=INK, weight='bold')
     for name, text, *place in [*MIDDLE, *BASE]:
@@ -67,19 +76,22 @@ def _room(
 
 def _arrows(axes: Any) -> None:
     """An arrow says who uses whom; none points up."""
-    for x in (2.4, 7.4, 11.05):
-        _arrow(axes, (x, 8.5), (x, 8.12))
-    _arrow(axes, (5.2, 7.65), (4.62, 7.65))
-    _arrow(axes, (9.6, 7.65), (10.08, 7.65))
-    for x in (2.4, 7.4):
-        _arrow(axes, (x, 7.2), (x, 6.82))
-    for x in (4.9, 11.05):
+    for x in (1.7, 5.0, 8.2, 11.05):
+        _arrow(axes, (x, 10.0), (x, 9.62))
+    _arrow(axes, (6.8, 9.15), (6.42, 9.15))
+    _arrow(axes, (3.6, 9.15), (3.22, 9.15))
+    _arrow(axes, (0.65, 8.7), (0.65, 5.52))
+    _arrow(axes, (9.6, 9.15), (10.08, 9.15))
+    for x in (5.0, 8.55):
+        _arrow(axes, (x, 8.7), (x, 8.32))
+    for y in (7.1, 4.1):
+        _arrow(axes, (7.1, y), (7.48, y))
+    _arrow(axes, (3.6, 5.9), (3.6, 5.52))
+    for x in (3.6, 8.55, 11.05):
         _arrow(axes, (x, 2.7), (x, 2.32))
-    _arrow(axes, (2.7, 5.6), (3.18, 5.6))
-    for y in (5.95, 5.05, 4.2):
-        _arrow(axes, (5.4, 5.6), (5.98, y))
-    _arrow(axes, (1.6, 5.0), (1.6, 4.57))
-    _arrow(axes, (2.9, 3.9), (2.9, 3.57))
+    _arrow(axes, (3.05, 7.2), (3.18, 7.2))
+    _arrow(axes, (5.0, 7.2), (5.13, 7.2))
+    _arrow(axes, (2.8, 3.75), (2.8, 3.57))
 
 
 def _arrow(axes: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
