@@ -1,4 +1,15 @@
-"""``type='mmlth.TicketHook'`` in any config: MMEngine imports this and finds the hooks."""
-from mmengine.registry import HOOKS as MMENGINE_HOOKS, Registry
+"""The scope ``mmlth``: MMEngine imports this for ``type='mmlth.TicketHook'`` and ``mmlth::`` bases.
 
-HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope='mmlth', locations=['mmlth.engine.hooks'])
+MMEngine builds what a config takes over from ``_base_ = 'mmlth::...'`` in this scope, so that it
+has every registry of MMDet; what isn't found in one is looked for in MMDet's and in MMEngine's.
+"""
+from mmdet import registry as of_mmdet
+from mmengine.registry import Registry
+
+_OWN = dict(HOOKS='mmlth.engine.hooks')  # registry -> module that fills it
+
+for _name, _parent in list(vars(of_mmdet).items()):
+    if isinstance(_parent, Registry) and _parent.scope == 'mmdet':
+        _modules = [_OWN[_name]] if _name in _OWN else []
+        globals()[_name] = Registry(
+            _parent.name, parent=_parent, scope='mmlth', locations=[*_modules, *_parent._locations])

@@ -20,7 +20,7 @@ LAYERS = {
     'settings': ('mmlth.core', 'mmengine'),
     'engine': ('mmlth.core', 'mmlth.settings', 'mmlth.versions', 'mmengine', 'torch', 'numpy'),
     'trained': ('mmlth.core', 'mmlth.engine', 'mmengine', 'torch', 'numpy'),
-    'registry': ('mmengine',),
+    'registry': ('mmdet', 'mmengine'),
     'job': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmengine', 'torch',
             'numpy'),
     'analysis': ('mmlth.core', 'matplotlib', 'numpy', 'scipy', 'pycocotools', 'tidecv'),

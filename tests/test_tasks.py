@@ -143,6 +143,18 @@ def test_keypoints_train_on_two_ranks(digit_scenes, tmp_path):
     assert len(rounds) == 2 and all('coco/keypoints_mAP' in r['metrics'] for r in rounds)
 
 
+@pytest.mark.parametrize('base', [
+    'digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py',
+    'classification/resnet18-tiny_digitscenes-crops.py'])
+def test_a_config_on_a_packaged_one_trains(base, digit_scenes, call_tool, tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text(f"_base_ = 'mmlth::{base}'\n")
+    options = ['train_dataloader.batch_size=2', 'train_cfg.max_epochs=1']
+    call_tool('imp_train.py', mine, '--rounds', '0', '--work-dir', tmp_path / 'imp', '--data-root',
+              digit_scenes, '--cfg-options', *options)
+    assert rounds_of(tmp_path / 'imp')[0]['metrics']
+
+
 @pytest.mark.slow
 def test_voc_config_runs_on_the_voc_form(call_tool, digit_scenes, tmp_path):
     # Of VOC's 20 classes the scenes hold people.

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mmlth.study.folder import StudyFolder
@@ -147,11 +148,14 @@ class _Queue:
 
 
 def _interrupt(process: 'subprocess.Popen[bytes]') -> None:
-    try:
+    """End a worker and its children: with a word first, and then for certain."""
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
         process.wait(20)
-    except (ProcessLookupError, subprocess.TimeoutExpired):
-        process.kill()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 class _Progress:
