@@ -13,6 +13,7 @@ HEAD = """
 import json, pathlib, sys, torch
 from mmengine.dist import get_rank
 from mmlth.engine import ranks
+from mmlth.engine.launch import stop_launcher
 ranks.VISIBLE_WITHIN = 1.0
 torch.distributed.init_process_group('gloo')
 
@@ -79,7 +80,7 @@ PIPES = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 def two_ranks(tmp_path, code, *args):
     """Run code on two ranks; return what each of them printed."""
     script = tmp_path / 'script.py'
-    script.write_text(HEAD + code + '\ntorch.distributed.destroy_process_group()\n')
+    script.write_text(HEAD + code + '\nstop_launcher()\n')
     port = str(31500 + os.getpid() % 2000)
     env = {**tool_env(), 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port, 'WORLD_SIZE': '2'}
     command = [sys.executable, str(script), *map(str, args)]
