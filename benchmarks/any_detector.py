@@ -83,6 +83,8 @@ def try_one(name: str) -> dict[str, Any]:
     start = time.perf_counter()
     cfg = load_config(name)
     cfg = Config(without_pretrained(cfg.to_dict()), filename=cfg.filename)
+    # Mask2Former's would pad the small images to 1024 px.
+    cfg.model.get('data_preprocessor', {}).pop('batch_augments', None)
     cfg.optim_wrapper = {**cfg.get('optim_wrapper', DEFAULT_OPTIMIZER), 'accumulative_counts': 1}
     # Layer by layer: among random weights a global ranking may leave a head nothing to learn with.
     settings = IMPConfig(target_sparsity=0.8, rounds=1, seed=0, allocation='layerwise')
