@@ -86,7 +86,7 @@ _SWIN = {
     'model.neck.in_channels': [24, 48, 96, 192],
 }
 _CONVNEXT = {
-    'model.backbone.arch': dict(depths=[1, 1, 2, 1], channels=[16, 32, 64, 128]),
+    'model.backbone.arch': dict(_delete_=True, depths=[1, 1, 2, 1], channels=[16, 32, 64, 128]),
     **_PYRAMID, **_ROI_HEAD, **_MASK_HEAD,
     'model.neck.in_channels': [16, 32, 64, 128],
     'optim_wrapper.type': 'OptimWrapper',  # its mixed precision needs a GPU
