@@ -1,0 +1,1 @@
+"""Run a trained ticket faster on a CPU: weights that are zero are skipped."""

@@ -1,0 +1,112 @@
+"""Layers that skip the zeros of their weights: for inference, in float32, on the CPU."""
+import torch
+from torch import Tensor, nn
+
+from mmlth.deploy.kernel import operators
+from mmlth.deploy.packing import Blocking, Geometry, geometry_of, geometry_of_linear, pack
+
+_MOST_WIDTHS = 32  # of inputs whose offsets are remembered; images of a data set have few
+
+
+class SparseConv2d(nn.Module):
+    """A convolution with many zeros, as ``nn.Conv2d`` computes it up to rounding.
+
+    Gives no gradients. May be called by several threads at once.
+
+    Args:
+        conv: What to compute; its weight is copied.
+        blocking: How to cut the work.
+        relu: Whether to follow it with max(0, x).
+
+    Raises:
+        ValueError: The kernel doesn't serve ``conv`` (:func:`mmlth.deploy.packing.geometry_of`).
+    """
+
+    def __init__(self, conv: nn.Conv2d, blocking: Blocking, relu: bool = False):
+        super().__init__()
+        geometry = geometry_of(conv)
+        if geometry is None:
+            raise ValueError(f'no sparse kernel for {conv}: it is depthwise or padded otherwise')
+        self.kernel = SparseKernel(conv.weight, conv.bias, geometry, blocking)
+        self.in_channels, self.out_channels = conv.in_channels, conv.out_channels
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return N x O x H' x W' of N x C x H x W, float32.
+
+        Raises:
+            RuntimeError: Another type, device or number of channels, or an empty output.
+        """
+        return self.kernel(x, self.relu)
+
+    def extra_repr(self) -> str:
+        return f'{self.in_channels}, {self.out_channels}, relu={self.relu}'
+
+
+class SparseLinear(nn.Module):
+    """A linear layer with many zeros, as ``nn.Linear`` computes it up to rounding.
+
+    Gives no gradients. May be called by several threads at once.
+    """
+
+    def __init__(self, linear: nn.Linear, blocking: Blocking, relu: bool = False):
+        super().__init__()
+        weight = linear.weight[..., None, None]
+        self.kernel = SparseKernel(weight, linear.bias, geometry_of_linear(linear), blocking)
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ... x O of ... x C, float32; raises RuntimeError for others."""
+        shape = (*x.shape[:-1], self.out_features)
+        if not x.numel():
+            return x.new_zeros(shape)
+        # A vector register holds one feature of several rows.
+        columns = x.reshape(-1, x.shape[-1]).t().contiguous()
+        out: Tensor = self.kernel(columns[None, :, None], self.relu)
+        return out[0, :, 0].t().reshape(shape)
+
+    def extra_repr(self) -> str:
+        return f'{self.in_features}, {self.out_features}, relu={self.relu}'
+
+
+class SparseKernel(nn.Module):
+    """Packed weights and the call of the kernel; what both layers have in common.
+
+    Args:
+        weight: O x I / groups x rows x columns, float32.
+        bias: O, float32, or None.
+    """
+
+    values: Tensor
+    taps: Tensor
+    starts: Tensor
+    bias: Tensor | None
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry, blocking: Blocking):
+        super().__init__()
+        self.geometry, self.blocking = geometry, blocking
+        packed = pack(weight.detach(), geometry.groups, blocking.block)
+        self.register_buffer('values', packed.values)
+        self.register_buffer('taps', packed.taps)
+        self.register_buffer('starts', packed.starts)
+        self.register_buffer('bias', None if bias is None else bias.detach().clone())
+        self._offsets: dict[int, Tensor] = {}
+
+    @torch.no_grad()
+    def forward(self, x: Tensor, relu: bool) -> Tensor:
+        """Return the convolution of N x C x H x W."""
+        out_width = self.geometry.out_width(x.shape[-1])
+        # Rows of a single tap don't reach into others, so their width doesn't matter.
+        key = out_width if self.geometry.kernel[0] > 1 else 0
+        chunk = self.geometry.chunk(self.blocking, key, operators().lanes())
+        numbers = self.geometry.numbers(self.blocking, chunk)
+        offsets = self._offsets.get(key)
+        if offsets is None:
+            offsets = operators().offsets(self.taps, numbers, out_width)
+            if len(self._offsets) >= _MOST_WIDTHS:
+                self._offsets = {}
+            self._offsets[key] = offsets
+        result: Tensor = operators().conv2d(
+            x, self.values, offsets, self.starts, self.bias, numbers, relu)
+        return result

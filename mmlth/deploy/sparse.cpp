@@ -1,0 +1,267 @@
+// Direct sparse convolution, after Park et al., "Faster CNNs with direct sparse convolutions and
+// guided pruning", ICLR 2017.
+//
+// An output plane is one line of positions, cut into tiles of a few vector registers. Of a chunk
+// of tiles, the input is copied once: for every input channel, column of the kernel and phase of
+// the stride's rows, a line in which the positions that a kept weight reads lie one after the
+// other. So padding, stride and dilation are gone, a kept weight is one offset into the copy, and
+// a tile stays in registers while all kept weights of an output channel are streamed over it.
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
+#include <torch/library.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using at::Tensor;
+using Ints = at::IntArrayRef;
+
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16;
+#elif defined(__AVX__)
+constexpr int64_t kLanes = 8;
+#else
+constexpr int64_t kLanes = 4;
+#endif
+// Half of the registers of AVX-512 and NEON, and all but what is needed besides of AVX2.
+constexpr int64_t kMostVectors = kLanes == 8 ? 12 : 16;
+
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(4)));
+
+struct Geometry {
+  int64_t kernel_h, kernel_w, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w;
+  int64_t groups, channels, out_channels, block, tile, chunk;
+
+  explicit Geometry(Ints g) {
+    TORCH_CHECK(g.size() == 14, "geometry needs 14 numbers, got ", g.size());
+    kernel_h = g[0], kernel_w = g[1], stride_h = g[2], stride_w = g[3];
+    padding_h = g[4], padding_w = g[5], dilation_h = g[6], dilation_w = g[7];
+    groups = g[8], channels = g[9], out_channels = g[10];
+    block = g[11], tile = g[12], chunk = g[13];
+    for (size_t i = 0; i < g.size(); ++i)
+      TORCH_CHECK(g[i] > 0 || ((i == 4 || i == 5) && g[i] == 0), "geometry ", g, " at ", i);
+    TORCH_CHECK(tile <= kMostVectors, "tile of ", tile, " vectors, at most ", kMostVectors);
+    TORCH_CHECK(channels % groups == 0 && out_channels % groups == 0, "groups of ", g);
+  }
+
+  int64_t phases() const { return kernel_h > 1 ? stride_h : 1; }
+  int64_t positions() const { return chunk * tile * kLanes; }
+  // Floats of one line of the copy: those of the chunk, and of the rows below it that it reads.
+  int64_t span(int64_t out_w) const {
+    int64_t halo = (kernel_h - 1) * dilation_h / stride_h * out_w;
+    return (positions() + halo + kLanes - 1) / kLanes * kLanes;
+  }
+  int64_t out_h(int64_t h) const {
+    return (h + 2 * padding_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
+  }
+  int64_t out_w(int64_t w) const {
+    return (w + 2 * padding_w - dilation_w * (kernel_w - 1) - 1) / stride_w + 1;
+  }
+};
+
+// Where every kept weight reads in the copy. taps: (channel in its block * kernel_h + row) *
+// kernel_w + column of each, int32.
+Tensor offsets(const Tensor& taps, Ints numbers, int64_t out_w) {
+  Geometry g(numbers);
+  int64_t span = g.span(out_w), size = g.block * g.kernel_h * g.kernel_w;
+  TORCH_CHECK(g.block * g.kernel_w * g.phases() * span < (int64_t(1) << 31), "too wide a block");
+  std::vector<int32_t> table(size);
+  for (int64_t i = 0; i < size; ++i) {
+    int64_t column = i % g.kernel_w, row = i / g.kernel_w % g.kernel_h;
+    int64_t line = (i / g.kernel_w / g.kernel_h * g.kernel_w + column) * g.phases();
+    line += row * g.dilation_h % g.stride_h;
+    table[i] = line * span + row * g.dilation_h / g.stride_h * out_w;
+  }
+  Tensor result = at::empty_like(taps);
+  const int32_t* from = taps.const_data_ptr<int32_t>();
+  int32_t* to = result.mutable_data_ptr<int32_t>();
+  for (int64_t i = 0; i < taps.numel(); ++i) {
+    TORCH_CHECK(from[i] >= 0 && from[i] < size, "tap ", from[i], " of ", size);
+    to[i] = table[from[i]];
+  }
+  return result;
+}
+
+// One row of the copy: columns [from, to) of an output row, read in a row of the input.
+void copy_row(const Geometry& g, const float* row, int64_t width, int64_t column, int64_t from,
+              int64_t to, float* target) {
+  int64_t shift = column * g.dilation_w - g.padding_w;
+  auto first_at = [&](int64_t x) {  // the first output column that reads at x or behind it
+    int64_t needed = x - shift;
+    return needed <= 0 ? int64_t(0) : (needed + g.stride_w - 1) / g.stride_w;
+  };
+  int64_t begin = std::clamp(first_at(0), from, to);
+  int64_t end = std::clamp(first_at(width), begin, to);
+  std::fill(target, target + (begin - from), 0.f);
+  const float* source = row + begin * g.stride_w + shift;
+  float* inside = target + (begin - from);
+  if (g.stride_w == 1) {
+    std::copy(source, source + (end - begin), inside);
+  } else {
+    for (int64_t x = 0; x < end - begin; ++x) inside[x] = source[x * g.stride_w];
+  }
+  std::fill(inside + (end - begin), target + (to - from), 0.f);
+}
+
+// One line of the copy: positions [start, start + count) of a plane, as one column and phase of
+// the kernel read them.
+void copy_line(const Geometry& g, const float* plane, int64_t height, int64_t width, int64_t out_w,
+               int64_t column, int64_t phase, int64_t start, int64_t count, float* target) {
+  int64_t done = 0;
+  while (done < count) {
+    int64_t y = (start + done) / out_w, x = (start + done) % out_w;
+    int64_t length = std::min(out_w - x, count - done);
+    int64_t source = y * g.stride_h + phase - g.padding_h;
+    if (source < 0 || source >= height) {
+      std::fill(target + done, target + done + length, 0.f);
+    } else {
+      copy_row(g, plane + source * width, width, column, x, x + length, target + done);
+    }
+    done += length;
+  }
+}
+
+// Add the kept weights of one output channel, times what they read, to a tile of T vectors.
+template <int T>
+void stream(const float* copy, const float* values, const int32_t* offsets, int64_t count,
+            float* tile) {
+  Vector sums[T];
+  for (int t = 0; t < T; ++t) sums[t] = *reinterpret_cast<const Vector*>(tile + t * kLanes);
+  for (int64_t i = 0; i < count; ++i) {
+    const float* source = copy + offsets[i];
+    const float value = values[i];
+#pragma GCC unroll 16
+    for (int t = 0; t < T; ++t)
+      sums[t] += value * *reinterpret_cast<const Vector*>(source + t * kLanes);
+  }
+  for (int t = 0; t < T; ++t) *reinterpret_cast<Vector*>(tile + t * kLanes) = sums[t];
+}
+
+using Stream = void (*)(const float*, const float*, const int32_t*, int64_t, float*);
+
+template <size_t... T>
+constexpr std::array<Stream, sizeof...(T)> streams(std::index_sequence<T...>) {
+  return {stream<T + 1>...};
+}
+
+constexpr auto kStreams = streams(std::make_index_sequence<kMostVectors>());
+
+void apply_relu(float* line, int64_t count) {
+  for (int64_t i = 0; i < count; ++i) line[i] = line[i] > 0.f ? line[i] : 0.f;
+}
+
+struct Layer {
+  Geometry g;
+  const float* values;
+  const int32_t* offsets;
+  const int64_t* starts;  // of the kept weights of (group, block of channels, output channel)
+  const float* bias;      // or null
+  bool relu;
+  int64_t in_channels, height, width, out_w, positions, span;
+};
+
+// Positions [start, start + count) of one output channel, of one block of input channels.
+void add_block(const Layer& l, const float* copy, int64_t begin, int64_t end, int64_t start,
+               int64_t count, float* plane) {
+  const int64_t whole = l.g.tile * kLanes;
+  alignas(64) float rest[kMostVectors * kLanes];
+  for (int64_t at = 0; at < count; at += whole) {
+    int64_t left = std::min(whole, count - at), vectors = (left + kLanes - 1) / kLanes;
+    float* tile = plane + start + at;
+    bool partly = vectors * kLanes != left;  // the last vector would reach into the next plane
+    if (partly) std::copy(tile, tile + left, rest);
+    kStreams[vectors - 1](copy + at, l.values + begin, l.offsets + begin, end - begin,
+                          partly ? rest : tile);
+    if (partly) std::copy(rest, rest + left, tile);
+  }
+}
+
+// One chunk of positions of one image, for a part of the output channels of one group.
+void run_chunk(const Layer& l, const float* image, float* output, int64_t group, int64_t first,
+               int64_t last, int64_t start, float* copy) {
+  const Geometry& g = l.g;
+  int64_t count = std::min(g.positions(), l.positions - start);
+  int64_t needed = count + l.span - g.positions();
+  int64_t blocks = (l.in_channels + g.block - 1) / g.block, outs = g.out_channels / g.groups;
+  float* planes = output + group * outs * l.positions;
+  for (int64_t o = first; o < last; ++o) {
+    float value = l.bias ? l.bias[group * outs + o] : 0.f;
+    std::fill_n(planes + o * l.positions + start, count, value);
+  }
+  for (int64_t block = 0; block < blocks; ++block) {
+    int64_t from = block * g.block, to = std::min(from + g.block, l.in_channels);
+    float* line = copy;
+    for (int64_t c = group * l.in_channels + from; c < group * l.in_channels + to; ++c)
+      for (int64_t column = 0; column < g.kernel_w; ++column)
+        for (int64_t phase = 0; phase < g.phases(); ++phase, line += l.span)
+          copy_line(g, image + c * l.height * l.width, l.height, l.width, l.out_w, column, phase,
+                    start, needed, line);
+    const int64_t* starts = l.starts + (group * blocks + block) * outs;
+    for (int64_t o = first; o < last; ++o)
+      add_block(l, copy, starts[o], starts[o + 1], start, count, planes + o * l.positions);
+  }
+  if (l.relu)
+    for (int64_t o = first; o < last; ++o) apply_relu(planes + o * l.positions + start, count);
+}
+
+// Where a chunk is all there is, threads share its output channels; else they share the chunks.
+int64_t parts_of(int64_t tasks, int64_t outs) {
+  int64_t threads = at::get_num_threads();
+  return tasks == 0 || tasks >= threads ? 1 : std::min(outs, (threads + tasks - 1) / tasks);
+}
+
+Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
+              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
+  Geometry g(numbers);
+  TORCH_CHECK(given.dim() == 4 && given.scalar_type() == at::kFloat && given.is_cpu(),
+              "needs N x C x H x W float32 on the CPU, got ", given.sizes(), " ", given.options());
+  Tensor input = given.contiguous();
+  int64_t images = input.size(0), channels = input.size(1);
+  int64_t height = input.size(2), width = input.size(3);
+  int64_t out_h = g.out_h(height), out_w = g.out_w(width), outs = g.out_channels / g.groups;
+  TORCH_CHECK(channels == g.channels && out_h > 0 && out_w > 0, "an input of ", input.sizes());
+  int64_t blocks = (channels / g.groups + g.block - 1) / g.block;
+  TORCH_CHECK(starts.numel() == g.out_channels * blocks + 1, "starts of ", starts.numel());
+  Tensor output = at::empty({images, g.out_channels, out_h, out_w}, input.options());
+  Layer layer{g, values.const_data_ptr<float>(), offsets.const_data_ptr<int32_t>(),
+              starts.const_data_ptr<int64_t>(), bias ? bias->const_data_ptr<float>() : nullptr,
+              relu, channels / g.groups, height, width, out_w, out_h * out_w, g.span(out_w)};
+  int64_t chunks = (layer.positions + g.positions() - 1) / g.positions();
+  int64_t parts = parts_of(images * g.groups * chunks, outs);
+  const float* source = input.const_data_ptr<float>();
+  float* target = output.mutable_data_ptr<float>();
+  at::parallel_for(0, images * g.groups * chunks * parts, 1, [&](int64_t begin, int64_t end) {
+    int64_t size = std::min(g.block, layer.in_channels) * g.kernel_w * g.phases() * layer.span;
+    std::unique_ptr<float[]> space(new float[size + 16]);
+    float* copy = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(space.get()) + 63) / 64 * 64);
+    for (int64_t task = begin; task < end; ++task) {
+      int64_t part = task % parts, chunk = task / parts % chunks;
+      int64_t group = task / parts / chunks % g.groups, image = task / parts / chunks / g.groups;
+      run_chunk(layer, source + image * channels * height * width,
+                target + image * g.out_channels * layer.positions, group, outs * part / parts,
+                outs * (part + 1) / parts, chunk * g.positions(), copy);
+    }
+  });
+  return output;
+}
+
+int64_t lanes() { return kLanes; }
+int64_t most_vectors() { return kMostVectors; }
+
+}  // namespace
+
+TORCH_LIBRARY(mmlth, m) {
+  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor? bias, "
+        "int[] geometry, bool relu) -> Tensor", conv2d);
+  m.def("offsets(Tensor taps, int[] geometry, int out_w) -> Tensor", offsets);
+  m.def("lanes() -> int", lanes);
+  m.def("most_vectors() -> int", most_vectors);
+}
