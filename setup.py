@@ -60,7 +60,7 @@ setup(
         'Topic :: Scientific/Engineering :: Image Recognition',
     ],
     packages=find_packages(include=['mmlth', 'mmlth.*']),
-    package_data={'mmlth.analysis': ['paper_numbers/*.csv']},
+    package_data={'mmlth.analysis': ['paper_numbers/*.csv'], 'mmlth.deploy': ['*.cpp']},
     cmdclass=dict(build_py=BuildWithTools),
     entry_points=dict(console_scripts=['mmlth = mmlth.cli.main:main']),
     python_requires='>=3.10,<3.13',

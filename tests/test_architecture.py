@@ -20,6 +20,8 @@ LAYERS = {
     'settings': ('mmlth.core', 'mmengine'),
     'engine': ('mmlth.core', 'mmlth.settings', 'mmlth.versions', 'mmengine', 'torch', 'numpy'),
     'trained': ('mmlth.core', 'mmlth.engine', 'mmengine', 'torch', 'numpy'),
+    'deploy': ('mmlth.core', 'mmlth.engine', 'mmlth.trained', 'mmengine', 'mmcv', 'mmdet', 'torch',
+               'numpy', 'safetensors'),
     'registry': ('mmdet', 'mmengine'),
     'job': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmengine', 'torch',
             'numpy'),
@@ -37,8 +39,8 @@ LAYERS = {
     'visualization': ('mmdet', 'mmengine', 'numpy'),
     'keypoints': ('mmlth.datasets', 'mmlth.models', 'mmlth.evaluation', 'mmlth.visualization'),
     'cli': ('mmlth.version', 'mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
-            'mmlth.job', 'mmlth.analysis', 'mmlth.transfer', 'mmlth.study', 'mmlth.datasets',
-            'mmengine'),
+            'mmlth.deploy', 'mmlth.job', 'mmlth.analysis', 'mmlth.transfer', 'mmlth.study',
+            'mmlth.datasets', 'mmengine'),
     '__main__': ('mmlth.cli',),
 }
 TOOLS = ('mmlth.cli',)

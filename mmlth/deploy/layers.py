@@ -64,7 +64,7 @@ class SparseLinear(nn.Module):
         # A vector register holds one feature of several rows.
         columns = x.reshape(-1, x.shape[-1]).t().contiguous()
         out: Tensor = self.kernel(columns[None, :, None], self.relu)
-        return out[0, :, 0].t().reshape(shape)
+        return out[0, :, 0].t().contiguous().view(shape)  # heads of MMDet take views of it
 
     def extra_repr(self) -> str:
         return f'{self.in_features}, {self.out_features}, relu={self.relu}'

@@ -62,7 +62,7 @@ def test_a_linear_layer_is_that_of_torch(rows, features, outs, density, blocking
     sparsify(linear.weight, density)
     expected = linear(x).relu() if relu else linear(x)
     found = SparseLinear(linear, blocking, relu)(x)
-    assert found.shape == expected.shape and is_near(found, expected)
+    assert found.is_contiguous() and found.shape == expected.shape and is_near(found, expected)
 
 
 @pytest.mark.parametrize('channels, size', [(64, 33), (3, 130), (40, 100)])
