@@ -12,6 +12,7 @@ COMMANDS = {
     'inspect': ('inspect', 'show what is in a ticket'),
     'test': ('test', "evaluate a ticket's trained checkpoint"),
     'export': ('export', 'write a ticket as a plain .pth'),
+    'deploy': ('deploy', 'write a detector that skips zeros on this CPU'),
     'transfer': ('transfer', 'carry a ticket to another model'),
     'study': ('study', 'run a grid of jobs, with tables and figures'),
     'overlap': ('overlap', 'compare masks and signs of several tickets'),

@@ -26,7 +26,7 @@ def job(config, tmp_path_factory):
 
 @pytest.mark.parametrize('tool', [
     'imp_train', 'inspect_ticket', 'test_ticket', 'export_ticket', 'plot_summary',
-    'make_digit_scenes', 'network_sparsity', 'transfer_ticket'])
+    'make_digit_scenes', 'network_sparsity', 'transfer_ticket', 'deploy_ticket'])
 def test_help_explains(capsys, tool):
     with pytest.raises(SystemExit) as ended:
         tool_main(f'{tool}.py', '--help')
