@@ -17,6 +17,7 @@ from mmlth.deploy.fold import fold
 from mmlth.deploy.folder import Deployed
 from mmlth.deploy.kernel import is_available
 from mmlth.deploy.plan import Plan, follow
+from mmlth.deploy.roi_align import replace_roi_aligns
 from mmlth.deploy.tune import Say, record_shapes, tune
 from mmlth.engine.config_files import load_config
 from mmlth.engine.round_config import plain_config
@@ -98,6 +99,7 @@ def plan_of(model: nn.Module, image: str | None, say: Say) -> Plan:
     say(f'folded {fold(model)} batch norms')
     plan = tune(model, record_shapes(model, run), say)
     follow(model, plan.layers)
+    replace_roi_aligns(model)
     check_same_features(expected, features_of(model, run))
     return plan
 
@@ -124,6 +126,7 @@ def load(given: str | Path, say: Say = logger.info) -> nn.Module:
     if is_available():
         plan = deployed.plan or _measured_here(model, deployed, folder, say)
         follow(model, plan.layers)
+        replace_roi_aligns(model)
     return model
 
 

@@ -16,7 +16,7 @@ from mmlth.engine.machine import describe_machine
 
 logger = logging.getLogger(__name__)
 
-SOURCE = Path(__file__).with_name('sparse.cpp')
+SOURCES = tuple(Path(__file__).with_name(name) for name in ('sparse.cpp', 'roi_align.cpp'))
 _FLAGS = ['-O3', '-march=native', '-fopenmp']
 _lock = threading.Lock()
 
@@ -31,7 +31,7 @@ def is_available() -> bool:
 
 
 def operators() -> Any:
-    """Return the operators of ``sparse.cpp``; :func:`is_available` must have been true."""
+    """Return the operators of the C++ sources; :func:`is_available` must have been true."""
     return torch.ops.mmlth
 
 
@@ -54,7 +54,8 @@ def _load() -> bool:
 def _library() -> Path:
     """Name the file that the build is kept in; another processor or torch has another."""
     machine = describe_machine()
-    told = [SOURCE.read_text(encoding='utf-8'), machine['processor'], machine['torch'], *_FLAGS]
+    texts = [source.read_text(encoding='utf-8') for source in SOURCES]
+    told = [*texts, machine['processor'], machine['torch'], *_FLAGS]
     digest = hashlib.sha256('\n'.join(told).encode()).hexdigest()[:16]
     folder = os.environ.get('TORCH_EXTENSIONS_DIR') or cpp_extension.get_default_build_root()
     return Path(folder, f'mmlth_sparse_{digest}.so')
@@ -69,7 +70,7 @@ def _build(library: Path) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         cpp_extension.load(
-            'mmlth_sparse', [str(SOURCE)], extra_cflags=_FLAGS, extra_ldflags=['-fopenmp'],
+            'mmlth_sparse', list(map(str, SOURCES)), extra_cflags=_FLAGS, extra_ldflags=['-fopenmp'],
             build_directory=folder, is_python_module=False)
         with atomic_path(library) as temporary:
             temporary.write_bytes(Path(folder, 'mmlth_sparse.so').read_bytes())

@@ -61,10 +61,8 @@ class SparseLinear(nn.Module):
         shape = (*x.shape[:-1], self.out_features)
         if not x.numel():
             return x.new_zeros(shape)
-        # A vector register holds one feature of several rows.
-        columns = x.reshape(-1, x.shape[-1]).t().contiguous()
-        out: Tensor = self.kernel(columns[None, :, None], self.relu)
-        return out[0, :, 0].t().contiguous().view(shape)  # heads of MMDet take views of it
+        out: Tensor = self.kernel(x.reshape(-1, x.shape[-1]), self.relu)
+        return out.t().contiguous().view(shape)  # heads of MMDet take views of it
 
     def extra_repr(self) -> str:
         return f'{self.in_features}, {self.out_features}, relu={self.relu}'
@@ -95,8 +93,9 @@ class SparseKernel(nn.Module):
 
     @torch.no_grad()
     def forward(self, x: Tensor, relu: bool) -> Tensor:
-        """Return the convolution of N x C x H x W."""
-        out_width = self.geometry.out_width(x.shape[-1])
+        """Return N x O x H' x W' of N x C x H x W, or O x R of the matrix R x C."""
+        is_matrix = x.dim() == 2
+        out_width = 1 if is_matrix else self.geometry.out_width(x.shape[-1])
         # Rows of a single tap don't reach into others, so their width doesn't matter.
         key = out_width if self.geometry.kernel[0] > 1 else 0
         chunk = self.geometry.chunk(self.blocking, key, operators().lanes())
@@ -107,6 +106,6 @@ class SparseKernel(nn.Module):
             if len(self._offsets) >= _MOST_WIDTHS:
                 self._offsets = {}
             self._offsets[key] = offsets
-        result: Tensor = operators().conv2d(
-            x, self.values, offsets, self.starts, self.bias, numbers, relu)
+        run = operators().linear if is_matrix else operators().conv2d
+        result: Tensor = run(x, self.values, offsets, self.starts, self.bias, numbers, relu)
         return result

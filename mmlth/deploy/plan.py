@@ -21,7 +21,7 @@ class LayerPlan:
     Attributes:
         kept, weights: Of its weight.
         shapes: Of its inputs, one for each call.
-        torch_ms, sparse_ms: Medians; of the fastest blocking.
+        torch_ms, sparse_ms: The least of a few repetitions; of the fastest blocking.
         tile, block: That blocking (:class:`mmlth.deploy.packing.Blocking`).
         sparse: Whether the sparse kernel runs it.
     """

@@ -33,6 +33,7 @@ constexpr int64_t kLanes = 4;
 #endif
 // Half of the registers of AVX-512 and NEON, and all but what is needed besides of AVX2.
 constexpr int64_t kMostVectors = kLanes == 8 ? 12 : 16;
+constexpr int64_t kCacheLine = 16;  // floats
 
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float)), aligned(4)));
 
@@ -54,10 +55,14 @@ struct Geometry {
 
   int64_t phases() const { return kernel_h > 1 ? stride_h : 1; }
   int64_t positions() const { return chunk * tile * kLanes; }
-  // Floats of one line of the copy: those of the chunk, and of the rows below it that it reads.
+  // Floats of a line of the copy that are used: those of the chunk, and of rows below it.
+  int64_t used(int64_t out_w) const {
+    return positions() + (kernel_h - 1) * dilation_h / stride_h * out_w;
+  }
+  // Floats from one line to the next: an odd number of cache lines, or many would fall into the
+  // same few sets of the cache.
   int64_t span(int64_t out_w) const {
-    int64_t halo = (kernel_h - 1) * dilation_h / stride_h * out_w;
-    return (positions() + halo + kLanes - 1) / kLanes * kLanes;
+    return ((used(out_w) + kCacheLine - 1) / kCacheLine | 1) * kCacheLine;
   }
   int64_t out_h(int64_t h) const {
     return (h + 2 * padding_h - dilation_h * (kernel_h - 1) - 1) / stride_h + 1;
@@ -129,6 +134,19 @@ void copy_line(const Geometry& g, const float* plane, int64_t height, int64_t wi
   }
 }
 
+// Lines of the copy whose positions are the rows of a matrix with ``columns`` features: transpose.
+void copy_rows(const float* matrix, int64_t columns, int64_t from, int64_t to, int64_t start,
+               int64_t count, int64_t span, float* copy) {
+  for (int64_t c = from; c < to; c += kCacheLine) {
+    int64_t width = std::min(kCacheLine, to - c);
+    for (int64_t p = 0; p < count; ++p) {
+      const float* source = matrix + (start + p) * columns + c;
+      float* target = copy + (c - from) * span + p;
+      for (int64_t k = 0; k < width; ++k) target[k * span] = source[k];
+    }
+  }
+}
+
 // Add the kept weights of one output channel, times what they read, to a tile of T vectors.
 template <int T>
 void stream(const float* copy, const float* values, const int32_t* offsets, int64_t count,
@@ -165,8 +183,20 @@ struct Layer {
   const int64_t* starts;  // of the kept weights of (group, block of channels, output channel)
   const float* bias;      // or null
   bool relu;
+  bool is_matrix;  // the input is positions x channels, not channels x rows x columns
   int64_t in_channels, height, width, out_w, positions, span;
 };
+
+// The copy of input channels [from, to) of a group, of positions [start, start + count).
+void fill_copy(const Layer& l, const float* image, int64_t group, int64_t from, int64_t to,
+               int64_t start, int64_t count, float* copy) {
+  if (l.is_matrix) return copy_rows(image, l.in_channels, from, to, start, count, l.span, copy);
+  for (int64_t c = group * l.in_channels + from; c < group * l.in_channels + to; ++c)
+    for (int64_t column = 0; column < l.g.kernel_w; ++column)
+      for (int64_t phase = 0; phase < l.g.phases(); ++phase, copy += l.span)
+        copy_line(l.g, image + c * l.height * l.width, l.height, l.width, l.out_w, column, phase,
+                  start, count, copy);
+}
 
 // Positions [start, start + count) of one output channel, of one block of input channels.
 void add_block(const Layer& l, const float* copy, int64_t begin, int64_t end, int64_t start,
@@ -189,7 +219,7 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
                int64_t last, int64_t start, float* copy) {
   const Geometry& g = l.g;
   int64_t count = std::min(g.positions(), l.positions - start);
-  int64_t needed = count + l.span - g.positions();
+  int64_t needed = count + g.used(l.out_w) - g.positions();
   int64_t blocks = (l.in_channels + g.block - 1) / g.block, outs = g.out_channels / g.groups;
   float* planes = output + group * outs * l.positions;
   for (int64_t o = first; o < last; ++o) {
@@ -198,12 +228,7 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
   }
   for (int64_t block = 0; block < blocks; ++block) {
     int64_t from = block * g.block, to = std::min(from + g.block, l.in_channels);
-    float* line = copy;
-    for (int64_t c = group * l.in_channels + from; c < group * l.in_channels + to; ++c)
-      for (int64_t column = 0; column < g.kernel_w; ++column)
-        for (int64_t phase = 0; phase < g.phases(); ++phase, line += l.span)
-          copy_line(g, image + c * l.height * l.width, l.height, l.width, l.out_w, column, phase,
-                    start, needed, line);
+    fill_copy(l, image, group, from, to, start, needed, copy);
     const int64_t* starts = l.starts + (group * blocks + block) * outs;
     for (int64_t o = first; o < last; ++o)
       add_block(l, copy, starts[o], starts[o + 1], start, count, planes + o * l.positions);
@@ -218,38 +243,72 @@ int64_t parts_of(int64_t tasks, int64_t outs) {
   return tasks == 0 || tasks >= threads ? 1 : std::min(outs, (threads + tasks - 1) / tasks);
 }
 
-Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
-              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
-  Geometry g(numbers);
-  TORCH_CHECK(given.dim() == 4 && given.scalar_type() == at::kFloat && given.is_cpu(),
-              "needs N x C x H x W float32 on the CPU, got ", given.sizes(), " ", given.options());
-  Tensor input = given.contiguous();
-  int64_t images = input.size(0), channels = input.size(1);
-  int64_t height = input.size(2), width = input.size(3);
-  int64_t out_h = g.out_h(height), out_w = g.out_w(width), outs = g.out_channels / g.groups;
-  TORCH_CHECK(channels == g.channels && out_h > 0 && out_w > 0, "an input of ", input.sizes());
-  int64_t blocks = (channels / g.groups + g.block - 1) / g.block;
-  TORCH_CHECK(starts.numel() == g.out_channels * blocks + 1, "starts of ", starts.numel());
-  Tensor output = at::empty({images, g.out_channels, out_h, out_w}, input.options());
-  Layer layer{g, values.const_data_ptr<float>(), offsets.const_data_ptr<int32_t>(),
-              starts.const_data_ptr<int64_t>(), bias ? bias->const_data_ptr<float>() : nullptr,
-              relu, channels / g.groups, height, width, out_w, out_h * out_w, g.span(out_w)};
+// Run a layer over all images; target: images x out_channels x positions.
+void run(const Layer& layer, const float* source, int64_t images, float* target) {
+  const Geometry& g = layer.g;
+  int64_t outs = g.out_channels / g.groups;
   int64_t chunks = (layer.positions + g.positions() - 1) / g.positions();
   int64_t parts = parts_of(images * g.groups * chunks, outs);
-  const float* source = input.const_data_ptr<float>();
-  float* target = output.mutable_data_ptr<float>();
   at::parallel_for(0, images * g.groups * chunks * parts, 1, [&](int64_t begin, int64_t end) {
-    int64_t size = std::min(g.block, layer.in_channels) * g.kernel_w * g.phases() * layer.span;
-    std::unique_ptr<float[]> space(new float[size + 16]);
-    float* copy = reinterpret_cast<float*>((reinterpret_cast<uintptr_t>(space.get()) + 63) / 64 * 64);
+    int64_t lines = std::min(g.block, layer.in_channels) * g.kernel_w * g.phases();
+    std::unique_ptr<float[]> space(new float[lines * layer.span + kCacheLine]);
+    auto address = reinterpret_cast<uintptr_t>(space.get());
+    float* copy = reinterpret_cast<float*>((address + 63) / 64 * 64);
     for (int64_t task = begin; task < end; ++task) {
       int64_t part = task % parts, chunk = task / parts % chunks;
       int64_t group = task / parts / chunks % g.groups, image = task / parts / chunks / g.groups;
-      run_chunk(layer, source + image * channels * height * width,
+      run_chunk(layer, source + image * g.channels * layer.height * layer.width,
                 target + image * g.out_channels * layer.positions, group, outs * part / parts,
                 outs * (part + 1) / parts, chunk * g.positions(), copy);
     }
   });
+}
+
+// What a layer needs besides its input; the shape of the output is checked to be one.
+Layer layer_of(const Geometry& g, const Tensor& values, const Tensor& offsets, const Tensor& starts,
+               const std::optional<Tensor>& bias, bool relu, int64_t height, int64_t width) {
+  int64_t out_h = g.out_h(height), out_w = g.out_w(width), in_channels = g.channels / g.groups;
+  TORCH_CHECK(out_h > 0 && out_w > 0, "an input of ", height, " x ", width, " is too small");
+  int64_t blocks = (in_channels + g.block - 1) / g.block;
+  TORCH_CHECK(starts.numel() == g.out_channels * blocks + 1, "starts of ", starts.numel());
+  return {g, values.const_data_ptr<float>(), offsets.const_data_ptr<int32_t>(),
+          starts.const_data_ptr<int64_t>(), bias ? bias->const_data_ptr<float>() : nullptr, relu,
+          false, in_channels, height, width, out_w, out_h * out_w, g.span(out_w)};
+}
+
+void check_input(const Tensor& input, int64_t dimensions, int64_t channels) {
+  TORCH_CHECK(input.dim() == dimensions && input.scalar_type() == at::kFloat && input.is_cpu(),
+              "needs float32 of ", dimensions, " dimensions on the CPU, got ", input.sizes(), " ",
+              input.options());
+  TORCH_CHECK(input.size(1) == channels, "an input of ", input.size(1), " channels, not ",
+              channels);
+}
+
+// N x C x H x W -> N x O x H' x W'
+Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
+              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
+  Geometry g(numbers);
+  check_input(given, 4, g.channels);
+  Tensor input = given.contiguous();
+  int64_t height = input.size(2), width = input.size(3);
+  Layer layer = layer_of(g, values, offsets, starts, bias, relu, height, width);
+  Tensor output = at::empty(
+      {input.size(0), g.out_channels, g.out_h(height), g.out_w(width)}, input.options());
+  run(layer, input.const_data_ptr<float>(), input.size(0), output.mutable_data_ptr<float>());
+  return output;
+}
+
+// R x C -> O x R: a 1x1 convolution whose positions are rows.
+Tensor linear(const Tensor& given, const Tensor& values, const Tensor& offsets,
+              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
+  Geometry g(numbers);
+  check_input(given, 2, g.channels);
+  TORCH_CHECK(g.kernel_h == 1 && g.kernel_w == 1 && g.groups == 1, "no linear layer: ", numbers);
+  Tensor input = given.contiguous();
+  Layer layer = layer_of(g, values, offsets, starts, bias, relu, 1, input.size(0));
+  layer.is_matrix = true;
+  Tensor output = at::empty({g.out_channels, input.size(0)}, input.options());
+  run(layer, input.const_data_ptr<float>(), 1, output.mutable_data_ptr<float>());
   return output;
 }
 
@@ -258,9 +317,11 @@ int64_t most_vectors() { return kMostVectors; }
 
 }  // namespace
 
-TORCH_LIBRARY(mmlth, m) {
+TORCH_LIBRARY_FRAGMENT(mmlth, m) {
   m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor? bias, "
         "int[] geometry, bool relu) -> Tensor", conv2d);
+  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor? bias, "
+        "int[] geometry, bool relu) -> Tensor", linear);
   m.def("offsets(Tensor taps, int[] geometry, int out_w) -> Tensor", offsets);
   m.def("lanes() -> int", lanes);
   m.def("most_vectors() -> int", most_vectors);

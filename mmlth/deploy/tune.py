@@ -1,5 +1,4 @@
 """Measure every layer as torch runs it and as the sparse kernel does; plan the faster one."""
-import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -97,7 +96,9 @@ def useful_blockings(layer: Any) -> list[Blocking]:
 def measure(
     ways: list[Callable[[Tensor], Tensor]], calls: list[tuple[Tensor, int]],
 ) -> list[float]:
-    """Return the milliseconds of all calls, the ways taking turns: medians of each input.
+    """Return the milliseconds of all calls, the ways taking turns: the least of each input.
+
+    The least, since whatever else the machine does can only add to them.
 
     Args:
         ways: Layers that do the same.
@@ -109,7 +110,7 @@ def measure(
             way(x)  # memory, offsets, oneDNN's own choice
         rounds = [[_milliseconds(way, x) for way in ways] for _ in range(_REPETITIONS)]
         for number, times in enumerate(zip(*rounds, strict=True)):
-            totals[number] += count * statistics.median(times)
+            totals[number] += count * min(times)
     return totals
 
 

@@ -111,15 +111,21 @@ def test_two_threads_may_call_one_layer_at_once():
 
 
 @pytest.mark.parametrize('x, message', [
-    (torch.zeros(1, 3, 8, 8), 'an input of'),
-    (torch.zeros(1, 4, 2, 8), 'an input of'),
-    (torch.zeros(1, 4, 8, 8, dtype=torch.float64), 'needs N x C x H x W float32'),
-    (torch.zeros(4, 8, 8), 'needs N x C x H x W float32'),
+    (torch.zeros(1, 3, 8, 8), 'an input of 3 channels, not 4'),
+    (torch.zeros(1, 4, 2, 8), 'is too small'),
+    (torch.zeros(1, 4, 8, 8, dtype=torch.float64), 'needs float32 of 4 dimensions'),
+    (torch.zeros(4, 8, 8), 'needs float32 of 4 dimensions'),
 ])
 def test_other_inputs_are_refused(x, message):
     sparse = SparseConv2d(nn.Conv2d(4, 2, 3), Blocking(tile=1, block=4))
     with pytest.raises(RuntimeError, match=message):
         sparse(x)
+
+
+@pytest.mark.parametrize('x', [torch.zeros(2, 5), torch.zeros(2, 4).double()])
+def test_other_matrices_are_refused(x):
+    with pytest.raises(RuntimeError, match='an input of 5 channels|needs float32'):
+        SparseLinear(nn.Linear(4, 2), Blocking(tile=1, block=4))(x)
 
 
 @pytest.mark.parametrize('keywords', [
