@@ -137,12 +137,14 @@ void copy_line(const Geometry& g, const float* plane, int64_t height, int64_t wi
 // Lines of the copy whose positions are the rows of a matrix with ``columns`` features: transpose.
 void copy_rows(const float* matrix, int64_t columns, int64_t from, int64_t to, int64_t start,
                int64_t count, int64_t span, float* copy) {
-  for (int64_t c = from; c < to; c += kCacheLine) {
-    int64_t width = std::min(kCacheLine, to - c);
-    for (int64_t p = 0; p < count; ++p) {
+  for (int64_t p = 0; p < count; p += kCacheLine) {  // squares of cache lines, read and written
+    int64_t height = std::min(kCacheLine, count - p);
+    for (int64_t c = from; c < to; c += kCacheLine) {
+      int64_t width = std::min(kCacheLine, to - c);
       const float* source = matrix + (start + p) * columns + c;
       float* target = copy + (c - from) * span + p;
-      for (int64_t k = 0; k < width; ++k) target[k * span] = source[k];
+      for (int64_t k = 0; k < width; ++k)
+        for (int64_t q = 0; q < height; ++q) target[k * span + q] = source[q * columns + k];
     }
   }
 }
@@ -198,20 +200,16 @@ void fill_copy(const Layer& l, const float* image, int64_t group, int64_t from, 
                   start, count, copy);
 }
 
-// Positions [start, start + count) of one output channel, of one block of input channels.
-void add_block(const Layer& l, const float* copy, int64_t begin, int64_t end, int64_t start,
-               int64_t count, float* plane) {
-  const int64_t whole = l.g.tile * kLanes;
+// Add a block of input channels to one tile of one output channel: positions [0, count) of it.
+void add_block(const Layer& l, const float* copy, int64_t begin, int64_t end, int64_t count,
+               float* tile) {
   alignas(64) float rest[kMostVectors * kLanes];
-  for (int64_t at = 0; at < count; at += whole) {
-    int64_t left = std::min(whole, count - at), vectors = (left + kLanes - 1) / kLanes;
-    float* tile = plane + start + at;
-    bool partly = vectors * kLanes != left;  // the last vector would reach into the next plane
-    if (partly) std::copy(tile, tile + left, rest);
-    kStreams[vectors - 1](copy + at, l.values + begin, l.offsets + begin, end - begin,
-                          partly ? rest : tile);
-    if (partly) std::copy(rest, rest + left, tile);
-  }
+  int64_t vectors = (count + kLanes - 1) / kLanes;
+  bool partly = vectors * kLanes != count;  // the last vector would reach into the next plane
+  if (partly) std::copy(tile, tile + count, rest);
+  kStreams[vectors - 1](copy, l.values + begin, l.offsets + begin, end - begin,
+                        partly ? rest : tile);
+  if (partly) std::copy(rest, rest + count, tile);
 }
 
 // One chunk of positions of one image, for a part of the output channels of one group.
@@ -230,8 +228,11 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
     int64_t from = block * g.block, to = std::min(from + g.block, l.in_channels);
     fill_copy(l, image, group, from, to, start, needed, copy);
     const int64_t* starts = l.starts + (group * blocks + block) * outs;
-    for (int64_t o = first; o < last; ++o)
-      add_block(l, copy, starts[o], starts[o + 1], start, count, planes + o * l.positions);
+    // What a tile reads stays in the nearest cache while all output channels pass over it.
+    for (int64_t at = 0; at < count; at += g.tile * kLanes)
+      for (int64_t o = first; o < last; ++o)
+        add_block(l, copy + at, starts[o], starts[o + 1], std::min(g.tile * kLanes, count - at),
+                  planes + o * l.positions + start + at);
   }
   if (l.relu)
     for (int64_t o = first; o < last; ++o) apply_relu(planes + o * l.positions + start, count);

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmlth.deploy.kernel import is_available
+from mmlth.deploy.kernel import is_available, operators
 from mmlth.deploy.layers_of import sparse_candidates
 from mmlth.deploy.packing import Blocking
 from mmlth.deploy.plan import LayerPlan, Plan, Shape, sparse_layer, this_machine
 
 # Found best in some layer or other of detectors with AVX-512; large blocks for 1x1 and linear ones.
 BLOCKINGS = tuple(Blocking(tile=tile, block=block) for tile, block in (
-    (8, 16), (8, 32), (8, 64), (12, 64), (8, 128), (12, 256), (8, 1024)))
+    (8, 16), (16, 16), (8, 32), (12, 64), (8, 128), (12, 256), (8, 1024)))
 _REPETITIONS = 5
 _NEEDED = 0.95  # of torch's time: what gains less may be the clock's noise
 _TOLERANCE = 1e-3
@@ -87,10 +87,11 @@ def plan_layer(name: str, layer: Any, shapes: list[Shape]) -> LayerPlan:
 
 
 def useful_blockings(layer: Any) -> list[Blocking]:
-    """List the blockings that differ for a layer: a block larger than all channels is all."""
-    channels = layer.weight.shape[1]
-    found = {Blocking(tile=each.tile, block=min(each.block, channels)): None for each in BLOCKINGS}
-    return list(found)
+    """List the blockings that differ for a layer, on a processor with as many registers."""
+    most, channels = operators().most_vectors(), layer.weight.shape[1]
+    found = [Blocking(tile=min(each.tile, most), block=min(each.block, channels))
+             for each in BLOCKINGS]
+    return list(dict.fromkeys(found))
 
 
 def measure(
