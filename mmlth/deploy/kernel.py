@@ -70,7 +70,7 @@ def _build(library: Path) -> None:
     library.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         cpp_extension.load(
-            'mmlth_sparse', list(map(str, SOURCES)), extra_cflags=_FLAGS, extra_ldflags=['-fopenmp'],
-            build_directory=folder, is_python_module=False)
+            'mmlth_sparse', list(map(str, SOURCES)), extra_cflags=_FLAGS,
+            extra_ldflags=['-fopenmp'], build_directory=folder, is_python_module=False)
         with atomic_path(library) as temporary:
             temporary.write_bytes(Path(folder, 'mmlth_sparse.so').read_bytes())
