@@ -43,7 +43,8 @@ RESNET_18 = {'model.backbone.depth': 18, 'model.neck.in_channels': [64, 128, 256
 PAPER = Path(mmlth.__file__).parent / 'analysis/paper_numbers/prune_percent_across_layers.csv'
 WAYS = ['MMDet', 'folded', 'channels_last', 'folded, own RoIAlign', 'mmlth']
 HEADER = ['detector', 'sparsity', 'multiply-adds kept', 'sparse layers',
-          *(f'{way}, ms' for way in WAYS), 'quartiles', 'vs MMDet', 'vs the fastest of torch', '... with own RoIAlign']
+          *(f'{way}, ms' for way in WAYS), 'quartiles', 'vs MMDet',
+          'vs the fastest of torch', '... with own RoIAlign']
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 WEIGHED = (nn.Conv2d, nn.Linear)
 
