@@ -55,6 +55,8 @@ def test_tools_configs_and_studies_lie_where_mim_looks(site):
                                      capture_output=True, check=True).stdout.split()
         assert of_checkout and all((mim / name).is_file() for name in of_checkout)
     assert (mim / 'tools' / 'dist_imp.sh').is_file()
+    for name in ('sparse.cpp', 'roi_align.cpp'):
+        assert (site / 'mmlth' / 'deploy' / name).is_file()
 
 
 def test_a_config_on_a_packaged_one_is_planned_in_an_empty_folder(run, site, tmp_path):

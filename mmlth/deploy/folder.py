@@ -65,7 +65,12 @@ def new_folder(path: str | Path, overwrite: bool) -> Iterator[Path]:
         yield staging
         if path.exists():
             path.rename(old)
-        staging.rename(path)
+        try:
+            staging.rename(path)
+        except OSError:
+            if old.exists():
+                old.rename(path)
+            raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)

@@ -79,7 +79,7 @@ class SparseKernel(nn.Module):
     values: Tensor
     taps: Tensor
     starts: Tensor
-    bias: Tensor | None
+    bias: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry, blocking: Blocking):
         super().__init__()
@@ -88,7 +88,8 @@ class SparseKernel(nn.Module):
         self.register_buffer('values', packed.values)
         self.register_buffer('taps', packed.taps)
         self.register_buffer('starts', packed.starts)
-        self.register_buffer('bias', None if bias is None else bias.detach().clone())
+        biases = weight.new_zeros(len(weight)) if bias is None else bias.detach().clone()
+        self.register_buffer('bias', biases)
         self._offsets: dict[int, Tensor] = {}
 
     @torch.no_grad()

@@ -13,9 +13,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
+#include <cstdint>
 #include <memory>
-#include <optional>
 #include <utility>
 #include <vector>
 
@@ -183,7 +182,7 @@ struct Layer {
   const float* values;
   const int32_t* offsets;
   const int64_t* starts;  // of the kept weights of (group, block of channels, output channel)
-  const float* bias;      // or null
+  const float* bias;
   bool relu;
   bool is_matrix;  // the input is positions x channels, not channels x rows x columns
   int64_t in_channels, height, width, out_w, positions, span;
@@ -221,8 +220,7 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
   int64_t blocks = (l.in_channels + g.block - 1) / g.block, outs = g.out_channels / g.groups;
   float* planes = output + group * outs * l.positions;
   for (int64_t o = first; o < last; ++o) {
-    float value = l.bias ? l.bias[group * outs + o] : 0.f;
-    std::fill_n(planes + o * l.positions + start, count, value);
+    std::fill_n(planes + o * l.positions + start, count, l.bias[group * outs + o]);
   }
   for (int64_t block = 0; block < blocks; ++block) {
     int64_t from = block * g.block, to = std::min(from + g.block, l.in_channels);
@@ -267,14 +265,14 @@ void run(const Layer& layer, const float* source, int64_t images, float* target)
 
 // What a layer needs besides its input; the shape of the output is checked to be one.
 Layer layer_of(const Geometry& g, const Tensor& values, const Tensor& offsets, const Tensor& starts,
-               const std::optional<Tensor>& bias, bool relu, int64_t height, int64_t width) {
+               const Tensor& bias, bool relu, int64_t height, int64_t width) {
   int64_t out_h = g.out_h(height), out_w = g.out_w(width), in_channels = g.channels / g.groups;
   TORCH_CHECK(out_h > 0 && out_w > 0, "an input of ", height, " x ", width, " is too small");
   int64_t blocks = (in_channels + g.block - 1) / g.block;
   TORCH_CHECK(starts.numel() == g.out_channels * blocks + 1, "starts of ", starts.numel());
+  TORCH_CHECK(bias.numel() == g.out_channels, "a bias of ", bias.numel());
   return {g, values.const_data_ptr<float>(), offsets.const_data_ptr<int32_t>(),
-          starts.const_data_ptr<int64_t>(), bias ? bias->const_data_ptr<float>() : nullptr, relu,
-          false, in_channels, height, width, out_w, out_h * out_w, g.span(out_w)};
+          starts.const_data_ptr<int64_t>(), bias.const_data_ptr<float>(), relu, false, in_channels, height, width, out_w, out_h * out_w, g.span(out_w)};
 }
 
 void check_input(const Tensor& input, int64_t dimensions, int64_t channels) {
@@ -287,7 +285,7 @@ void check_input(const Tensor& input, int64_t dimensions, int64_t channels) {
 
 // N x C x H x W -> N x O x H' x W'
 Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
-              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
+              const Tensor& starts, const Tensor& bias, Ints numbers, bool relu) {
   Geometry g(numbers);
   check_input(given, 4, g.channels);
   Tensor input = given.contiguous();
@@ -301,7 +299,7 @@ Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
 
 // R x C -> O x R: a 1x1 convolution whose positions are rows.
 Tensor linear(const Tensor& given, const Tensor& values, const Tensor& offsets,
-              const Tensor& starts, const std::optional<Tensor>& bias, Ints numbers, bool relu) {
+              const Tensor& starts, const Tensor& bias, Ints numbers, bool relu) {
   Geometry g(numbers);
   check_input(given, 2, g.channels);
   TORCH_CHECK(g.kernel_h == 1 && g.kernel_w == 1 && g.groups == 1, "no linear layer: ", numbers);
@@ -319,9 +317,9 @@ int64_t most_vectors() { return kMostVectors; }
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(mmlth, m) {
-  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor? bias, "
+  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor bias, "
         "int[] geometry, bool relu) -> Tensor", conv2d);
-  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor? bias, "
+  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor bias, "
         "int[] geometry, bool relu) -> Tensor", linear);
   m.def("offsets(Tensor taps, int[] geometry, int out_w) -> Tensor", offsets);
   m.def("lanes() -> int", lanes);
