@@ -7,8 +7,8 @@ import torch
 from mmengine.config import Config
 from mmengine.dist import init_dist, is_distributed
 
-# Seconds in which gloo's thread lets go of what the last collective held. It needs Python's lock for
-# that, and torch 2.1 keeps the lock while it waits for the thread: 7 of 15 pairs of ranks hung.
+# Seconds in which gloo's thread lets go of what the last collective held. It needs Python's lock
+# for that, which torch 2.1 keeps while it waits for the thread: 7 of 15 pairs of ranks hung.
 _LETTING_GO = 0.2
 # What each launcher tells its processes: rank, local rank, number of processes.
 _TOLD = dict(
