@@ -41,7 +41,7 @@ DETECTORS = {'retinanet': 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py',
 RESNET_18 = {'model.backbone.depth': 18, 'model.neck.in_channels': [64, 128, 256, 512],
              'model.backbone.init_cfg': None}
 PAPER = Path(mmlth.__file__).parent / 'analysis/paper_numbers/prune_percent_across_layers.csv'
-WAYS = ['MMDet', 'folded', 'channels_last', 'folded, own RoIAlign', 'mmlth']
+WAYS = ['MMDet', 'folded', 'channels_last', 'channels_last, own RoIAlign', 'mmlth']
 HEADER = ['detector', 'sparsity', 'multiply-adds kept', 'sparse layers',
           *(f'{way}, ms' for way in WAYS), 'quartiles', 'vs MMDet',
           'vs the fastest of torch', '... with own RoIAlign']
@@ -169,14 +169,14 @@ def row_of(name: str, sparsity: float, args: argparse.Namespace) -> list[str]:
     fold(folded)
     last, deployed = copy.deepcopy(folded), copy.deepcopy(folded)
     last.to(memory_format=torch.channels_last)
-    own_roi_align = copy.deepcopy(folded)
-    has_regions = replace_roi_aligns(own_roi_align)
+    own_roi_align = copy.deepcopy(last)
+    replace_roi_aligns(own_roi_align)
     shapes = record_shapes(deployed, runner(deployed, args.size))
     sparse = follow(deployed, tune(deployed, shapes, lambda text: None).layers)
     replace_roi_aligns(deployed)
     ways = [runner(plain, args.size), runner(folded, args.size),
             runner(last, args.size, channels_last=True),
-            runner(own_roi_align if has_regions else folded, args.size),
+            runner(own_roi_align, args.size, channels_last=True),
             runner(deployed, args.size)]
     times = take_turns(ways, args.repetitions, CLOCKS[args.clock])
     medians = [statistics.median(taken) for taken in times]
