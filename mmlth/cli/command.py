@@ -13,6 +13,8 @@ STANDARD_LIBRARY = Path(sysconfig.get_path('stdlib')).resolve()
 # What the commands that read a ticket take.
 TICKET_HELP = ('a ticket.safetensors, the folder of its round, or a work dir, whose last finished '
                'round is taken')
+CHECKPOINT_HELP = ('trained checkpoint (default: the one that the round ended with, or the newest '
+                   'beside the ticket)')
 Run = Callable[[argparse.Namespace], int | None]
 
 

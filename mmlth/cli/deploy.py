@@ -8,7 +8,7 @@ import argparse
 import sys
 from typing import Any
 
-from mmlth.cli.command import TICKET_HELP, parser_of, run_command
+from mmlth.cli.command import CHECKPOINT_HELP, TICKET_HELP, parser_of, run_command
 
 HEADER = ['layer', 'kept', 'torch ms', 'sparse ms', 'chosen']
 
@@ -19,9 +19,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--out', required=True, metavar='DIR', help='the folder to write')
     parser.add_argument(
         '--config', help='default: the one that MMEngine left in the folder of the round')
-    parser.add_argument(
-        '--checkpoint', help='trained checkpoint (default: the one that the round ended with, or '
-        'the newest beside the ticket)')
+    parser.add_argument('--checkpoint', help=CHECKPOINT_HELP)
     parser.add_argument(
         '--image', help='whose size, as the test pipeline makes it, layers are measured at '
         '(default: 640 x 480)')

@@ -7,7 +7,7 @@ kernels that skip them.
 """
 import argparse
 
-from mmlth.cli.command import TICKET_HELP, parser_of, run_command
+from mmlth.cli.command import CHECKPOINT_HELP, TICKET_HELP, parser_of, run_command
 from mmlth.core.choices import EXPORTS
 
 
@@ -19,9 +19,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--weights', choices=EXPORTS, default='trained',
         help="trained: of the round's checkpoint (default); initial: m * w_k, to train the ticket "
         'elsewhere')
-    parser.add_argument(
-        '--checkpoint', help='trained checkpoint (default: the one that the round ended with, or '
-        'the newest beside the ticket)')
+    parser.add_argument('--checkpoint', help=CHECKPOINT_HELP)
     parser.add_argument(
         '--overwrite', action='store_true', help='replace an existing output file')
     return parser.parse_args(argv)

@@ -7,16 +7,21 @@ import argparse
 import json
 from pathlib import Path
 
-from mmlth.cli.command import TICKET_HELP, add_config_options, add_launcher, parser_of, run_launched
+from mmlth.cli.command import (
+    CHECKPOINT_HELP,
+    TICKET_HELP,
+    add_config_options,
+    add_launcher,
+    parser_of,
+    run_launched,
+)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = parser_of('test', __doc__)
     parser.add_argument('ticket', help=TICKET_HELP)
     parser.add_argument('--config', help='default: the config that the round was trained with')
-    parser.add_argument(
-        '--checkpoint', help='default: the one that the round ended with, or the newest beside the '
-        'ticket')
+    parser.add_argument('--checkpoint', help=CHECKPOINT_HELP)
     parser.add_argument('--work-dir', help='for logs (default: eval/ beside the ticket)')
     parser.add_argument(
         '--data-root', metavar='DIR',
