@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yapf  # noqa: F401  here, once: its first import writes a cache that processes beside it read half-written
 
 from mmlth.job.imp_runner import IMPRunner
 from mmlth.settings.imp_config import IMPConfig

@@ -181,7 +181,7 @@ set_up() {
     fi
     pip_install 'Installing torch, MMDetection and the rest' -r "$NEEDS"
     pip_install 'Installing mmlth' --no-deps --no-build-isolation -e "$PWD"
-    "$PY" -W ignore -c 'import cv2, mmcv.ops, mmdet, mmlth' >"$LOG" 2>&1 ||
+    "$PY" -W ignore -c 'import cv2, mmcv.ops, mmdet, mmlth, yapf' >"$LOG" 2>&1 ||
         die_of "what was installed can't be imported" "$LOG" \
             "libGL missing? apt-get install libgl1 libglib2.0-0. Else: rm -r $VENV, run again"
     state >"$STATE/ready"
