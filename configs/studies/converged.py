@@ -1,0 +1,43 @@
+# Is it a winning ticket? Nets that are trained until twice as long adds little, paired seeds, equal budgets.
+# The rule of the verdict: docs/verdict.md. Seed by seed, so that a study that is broken off has whole seeds.
+#   mmlth digit-scenes --out data/digit_scenes --train 1000 --val 1000
+#   mmlth study mmlth::studies/converged.py --workers 2
+config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_converged_digitscenes.py'
+imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
+# The mask is found with one order of the data; ticket and controls are trained with another, the same for all.
+seeds = [dict(seed=seed, order_seed=100 + seed) for seed in range(3)]
+
+destroyed = ('shuffle', 'reinit', 'random', 'init_magnitude', 'shuffle_rms', 'reinit_rms')
+half = {
+    'train_cfg.max_epochs': 12,
+    'train_cfg.val_interval': 12,
+    'param_scheduler.1.end': 12,
+    'param_scheduler.1.T_max': 12,
+}
+
+experiments = dict(
+    winning=dict(
+        title='Ticket, dense net of equal budget, controls', section='Not in the paper', kind='bars',
+        jobs=[dict(label='ticket', line='90%', controls=('dense_budget', 'shuffle', 'reinit'), **seed) for seed in seeds]),
+    budget=dict(
+        title='How far dense nets are trained', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(rounds=0, cfg_options=half, seed=0, label='half'),
+            dict(label='ticket', line='90%', controls=('dense_budget', ), **seeds[0]),
+            dict(rounds=3, label='ticket of three rounds', line='90%', controls=('dense_budget', ), **seeds[0])]),
+    controls=dict(
+        title='All controls at 80, 90 and 95%', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(target_sparsity=sparsity, label='ticket', line=f'{sparsity:.0%}',
+                 controls=('dense_budget', 'dense_restart', *destroyed), **seed)
+            for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
+    rewinds=dict(
+        title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
+        jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', 'lr', 'none')]),
+    late_resetting=dict(
+        title='Late resetting, schedule restarted and continued', section='After Girish et al., CVPR 2021', kind='curve',
+        x='rewind', x_label='reset to the weights after (% of training)', reference='late_reset',
+        jobs=[
+            dict(rewind=rewind, lr_schedule=schedule, line=f'90%, {schedule}', **seed)
+            for seed in seeds for rewind in ('init', '2%', '5%', '25%', '75%', '90%')
+            for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]))
