@@ -90,6 +90,8 @@ setup(
         'tensorboard': ['tensorboard'],
         'digits': ['scikit-learn'],
         'errors': ['tidecv>=1.0.1'],
+        'slurm': ['submitit>=1.5'],
+        'ray': ['ray>=2.9'],
         'tests': ['pytest', 'pytest-xdist', 'hypothesis', 'scikit-learn', 'tensorboard', 'tidecv'],
         'dev': ['pytest>=8', 'pytest-xdist', 'ruff>=0.15', 'mypy>=1.18'],
     },

@@ -1,7 +1,7 @@
 # Is it a winning ticket? Nets that are trained until twice as long adds little, paired seeds, equal budgets.
 # The rule of the verdict: docs/verdict.md. Seed by seed, so that a study that is broken off has whole seeds.
 #   mmlth digit-scenes --out data/digit_scenes --train 1000 --val 1000
-#   mmlth study mmlth::studies/converged.py --workers 2
+#   mmlth study run mmlth::studies/converged.py --workers 2
 config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_converged_digitscenes.py'
 imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
 # The mask is found with one order of the data; ticket and controls are trained with another, the same for all.

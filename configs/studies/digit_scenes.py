@@ -1,6 +1,6 @@
 # The paper's experiments on DigitScenes: tiny detectors, one seed unless a list says otherwise.
 # Lists are tried value by value, tuples are one value. Equal jobs are trained once, dense nets are shared.
-#   mmlth study mmlth::studies/digit_scenes.py --workers 2
+#   mmlth study run mmlth::studies/digit_scenes.py --workers 2
 boxes = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
 masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'

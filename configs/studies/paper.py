@@ -1,5 +1,5 @@
 # The experiments of Girish et al., CVPR 2021, with their settings. Those that name no config run on any detector:
-#   mmlth study mmlth::studies/paper.py --config my_config.py --only late_resetting rounds --dry-run
+#   mmlth study plan mmlth::studies/paper.py --config my_config.py --only late_resetting rounds
 # Lists are tried value by value, tuples are one value. Equal jobs are trained once, dense nets are shared.
 boxes = ['mmlth::faster_rcnn/faster-rcnn_r18_fpn_1x_coco.py', 'mmlth::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py']
 masks = ['mmlth::mask_rcnn/mask-rcnn_r18_fpn_1x_coco.py', 'mmlth::mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py']

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -74,13 +75,14 @@ def write_json(path: str | Path, value: Any) -> None:
 
 
 @contextmanager
-def locked_folder(path: str | Path) -> Iterator[None]:
+def locked_folder(path: str | Path, *, together: bool = False) -> Iterator[None]:
     """Keep every other process, and every other claim of this one, off the folder of a lock file.
 
     Where the file system has no locks a warning says so and nothing is held.
 
     Args:
         path: Lock file, made if it is missing; its folder must exist.
+        together: Let in others that ask for the same, and nobody else.
 
     Raises:
         BlockingIOError: The folder is in use; names host and process.
@@ -89,7 +91,7 @@ def locked_folder(path: str | Path) -> Iterator[None]:
     if path in _held:  # the system's locks are between processes only
         raise BlockingIOError(errno.EAGAIN, f'this process is working on {path.parent} already')
     with open(path, 'a+', encoding='utf-8') as handle:
-        _lock(handle, path)
+        _lock(handle, path, together)
         _held.add(path)
         try:
             yield
@@ -97,9 +99,24 @@ def locked_folder(path: str | Path) -> Iterator[None]:
             _held.discard(path)
 
 
-def _lock(handle: TextIO, path: Path) -> None:
+def is_locked(path: str | Path) -> bool:
+    """Tell whether another process holds a lock file; False where there is none.
+
+    Nothing is held meanwhile, not even for a moment.
+    """
     try:
-        fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # forked loaders don't inherit it
+        with open(path, 'rb') as handle:
+            asked = struct.pack('hhqqi', fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            found = fcntl.fcntl(handle, fcntl.F_GETLK, asked)
+    except OSError:  # no file, or a file system without locks
+        return False
+    return struct.unpack('hhqqi', found)[0] != fcntl.F_UNLCK
+
+
+def _lock(handle: TextIO, path: Path, together: bool) -> None:
+    kind = fcntl.LOCK_SH if together else fcntl.LOCK_EX
+    try:
+        fcntl.lockf(handle, kind | fcntl.LOCK_NB)  # forked loaders don't inherit it
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EAGAIN):
             logger.warning('%s: the file system has no locks (%s), so nothing keeps a second '

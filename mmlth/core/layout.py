@@ -73,6 +73,9 @@ class Layout:
         name = f'round_{number:02d}'
         return self.work_dir / 'controls' / f'{name}_{control}' if control else self.work_dir / name
 
+    def training_lock(self, number: int, control: str = '') -> Path:
+        return self.round_dir(number, control) / '.lock'
+
     def ticket(self, number: int, control: str = '') -> Path:
         return self.round_dir(number, control) / TICKET
 

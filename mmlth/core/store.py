@@ -147,12 +147,13 @@ class Store(WorkDir):
         records.save(record, self.layout.record(*training.key))
         self.summarise()
 
-    def adopt(self, other: 'Store', training: Training, moment: str) -> None:
-        """Take over another job's dense training and its w_k; links where the disk is the same."""
+    def adopt(self, other: 'Store', training: Training) -> None:
+        """Take over another job's training, with a dense one its w_k; links on the same disk."""
         folder = self.layout.round_dir(*training.key)
         folder.mkdir(parents=True, exist_ok=True)
         trained = other.checkpoint(training)
-        link_or_copy(other.captured(moment), self.layout.rewind)
+        if not training.number:
+            link_or_copy(other.captured(training.moment.name), self.layout.rewind)
         link_or_copy(trained, folder / trained.name)
 
     def captured(self, moment: str) -> Path:

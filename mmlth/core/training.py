@@ -8,6 +8,7 @@ from typing import Any
 
 from mmlth.core.moment import INIT, Moment
 
+Key = tuple[int, str]  # number and label of a training, which name it within its job
 _NOT_DECIDING = ('label', 'parent', 'shared_from', 'captures', 'keeps_state', 'keep',
                  'max_keep_ckpts')
 
@@ -23,6 +24,7 @@ class Training:
             is the ticket that it is compared with. None in round 0.
         masks: How its masks are made, a name in :data:`mmlth.job.policies.MASKS`.
         start: What it starts from, a name in :data:`mmlth.job.policies.STARTS`.
+        scope: (setting, value) of those that choose what is pruned and aren't at their default.
         density: Kept share of the scope, in (0, 1].
         seed: Of data order, augmentation and everything that is drawn.
         order_seed: Of data order, augmentation and dropout alone, in place of the seed; or None.
@@ -47,6 +49,7 @@ class Training:
     parent: 'Training | None' = None
     masks: str = 'dense'
     start: str = 'rewound'
+    scope: tuple[tuple[str, Any], ...] = ()
     density: float = 1.0
     seed: int = 0
     order_seed: int | None = None
@@ -68,7 +71,7 @@ class Training:
     shared_from: str = ''
 
     @property
-    def key(self) -> tuple[int, str]:
+    def key(self) -> Key:
         """Number and label, as :class:`mmlth.core.layout.Layout` and records name a training."""
         return self.number, self.label
 
@@ -99,9 +102,23 @@ class Training:
         return self.parent.dense if self.parent else self
 
     @property
+    def _deciding(self) -> 'Training | None':
+        """The training whose outcome decides this one's: not the ticket that is compared with it.
+
+        Dense controls of a budget of their own start anew, or from the dense net.
+        """
+        is_dense = self.masks == 'dense' and self.start in ('rewound', 'dense net')
+        return self.dense if self.number and is_dense else self.parent
+
+    @property
     def needs_state(self) -> bool:
         """Whether optimizer state or schedule of step k are gone back to."""
         return self.optimizer == 'rewound' or self.schedule == 'continue'
+
+    @property
+    def is_shareable(self) -> bool:
+        """Whether weights are all that is needed of it, so that an equal one may stand for it."""
+        return not self.keeps_state and self.early_bird is None and self.keep != 'all'
 
     def id(self, config: Mapping[str, Any]) -> str:
         """Return a hash of all that decides the numbers of this training, to find equal ones.
@@ -119,7 +136,7 @@ class Training:
             value = getattr(self, each.name)
             if each.name not in aside and value != each.default:
                 values[each.name] = value
-        values['parent'] = self.parent.id(config) if self.parent else ''
+        values['parent'] = self._deciding.id(config) if self._deciding else ''
         text = json.dumps([dict(config), values], sort_keys=True, default=_plain)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

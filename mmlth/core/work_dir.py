@@ -7,6 +7,7 @@ from typing import Any
 
 from mmlth.core.files import locked_folder, read_json, write_json, write_text
 from mmlth.core.layout import Layout
+from mmlth.core.training import Training
 
 JOB_VERSION = 3
 _WORK = ('record.json', 'ticket.safetensors', 'start.safetensors', '*.pth')  # of a training
@@ -60,10 +61,22 @@ class WorkDir:
         write_json(self.layout.settings, dict(version=JOB_VERSION, **job))
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other process off the folder, which is made if it is missing."""
+    def locked(self, *, together: bool = False) -> Iterator[None]:
+        """Keep every other process off the folder, which is made if it is missing.
+
+        Args:
+            together: Let in others that ask for the same: each does trainings of its own.
+        """
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        with locked_folder(self.layout.lock):
+        with locked_folder(self.layout.lock, together=together):
+            yield
+
+    @contextmanager
+    def training_locked(self, training: Training) -> Iterator[None]:
+        """Keep every other process off one training, whose folder is made if it is missing."""
+        lock = self.layout.training_lock(*training.key)
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with locked_folder(lock):
             yield
 
     def holds_work(self) -> bool:

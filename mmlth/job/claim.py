@@ -15,19 +15,22 @@ _EVALUATION = ('val_dataloader', 'val_evaluator', 'val_cfg')
 
 
 @contextmanager
-def claimed(job: Job, *, overwrite: bool = False, accept: tuple[str, ...] = ()) -> Iterator[None]:
+def claimed(
+    job: Job, *, overwrite: bool = False, accept: tuple[str, ...] = (), together: bool = False,
+) -> Iterator[None]:
     """Hold the work directory for a job; another one is deleted only now that all checks passed.
 
     Args:
         job: With its plan.
         overwrite, accept: See :func:`whose`.
+        together: Let in others that do trainings of this very job.
 
     Raises:
         ValueError, OSError, RuntimeError: As :func:`whose`; another process works there, the disk
             is too small, or some node doesn't see the folder.
     """
     with ExitStack() as held:
-        on_rank_0(_take, job, held, overwrite, accept)
+        on_rank_0(_take, job, overwrite, accept, together, held)
         check_shared(job.store.layout.shared)
         on_rank_0(job.write_plan)
         yield
@@ -80,17 +83,20 @@ def whose(
     return ANOTHER
 
 
-def _take(job: Job, held: ExitStack, overwrite: bool, accept: tuple[str, ...]) -> None:
+def _take(
+    job: Job, overwrite: bool, accept: tuple[str, ...], together: bool, held: ExitStack,
+) -> None:
     store, facts = job.store, job.facts()
     if whose(store, facts, overwrite=overwrite, accept=accept) != THIS:
         job.check_disk()
-    held.enter_context(store.locked())
-    # Asked again: until now another process may have worked there.
-    if whose(store, facts, overwrite=overwrite, accept=accept) == THIS:
-        store.claim(_going_on(store, facts))
-    else:
-        store.clear()
-        store.claim(dict(facts, changes=[]))
+        with store.locked():
+            # Asked again: until now another process may have worked there.
+            if whose(store, facts, overwrite=overwrite, accept=accept) != THIS:
+                store.clear()
+                store.claim(dict(facts, changes=[]))
+    held.enter_context(store.locked(together=together))
+    whose(store, facts, overwrite=overwrite, accept=accept)  # another may have been faster
+    store.claim(_going_on(store, facts))
 
 
 def _differences(there: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:

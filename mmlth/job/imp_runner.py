@@ -1,4 +1,5 @@
 """Iterative magnitude pruning on one screen: train, rank, prune, rewind, repeat."""
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mmengine.logging import print_log
 from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.core.ticket import masks_digest
-from mmlth.core.training import Outcome, Training
+from mmlth.core.training import Key, Outcome, Training
 from mmlth.engine.hooks import ProgressHook
 from mmlth.engine.launch import start_launcher
 from mmlth.engine.ranks import check_same, on_every_rank, on_rank_0, wait_until
@@ -22,6 +23,7 @@ from mmlth.job.class_counts import check_classes
 from mmlth.job.job_log import LOGGER, in_file, on_console, standing
 from mmlth.job.preflight import Preflight
 from mmlth.job.rank_0 import Job
+from mmlth.job.sharing import Finder
 from mmlth.settings.imp_config import IMPConfig
 
 
@@ -38,43 +40,59 @@ class IMPRunner:
         work_dir: Folder of the job; see :class:`mmlth.core.store.Store`.
         launcher: 'none', 'pytorch', 'slurm' or 'mpi', as MMDet's ``tools/train.py`` takes it.
         accept: Keys of settings with whose new values a job that lies there may go on.
+        finder: Knows other jobs, whose equal trainings are taken over; see
+            :func:`mmlth.job.sharing.find_equal`.
     """
 
     def __init__(
         self, cfg: Config, settings: IMPConfig, work_dir: str | Path, launcher: str = 'none',
-        accept: tuple[str, ...] = (),
+        accept: tuple[str, ...] = (), finder: Finder | None = None,
     ) -> None:
         self.cfg = cfg
         self.store = Store(work_dir)
         self.accept = tuple(accept)
         start_launcher(cfg, launcher)
-        self.work = Job(cfg=cfg, settings=settings, store=self.store)
+        self.work = Job(cfg=cfg, settings=settings, store=self.store, finder=finder)
 
-    def run(self, *, overwrite: bool = False) -> Summary:
+    def run(self, *, overwrite: bool = False, only: Collection[Key] | None = None) -> Summary:
         """Run every training that isn't finished yet; return the summary of all.
 
         Args:
             overwrite: Delete another IMP job that lies in the work directory; this very job is
                 never deleted but goes on.
+            only: Keys of the trainings to run, or None for all. What they need must be finished.
+                Other processes may run others of the same job meanwhile.
 
         Raises:
+            BlockingIOError: Another process works on the job, or on one of these trainings.
             ValueError, OSError, RuntimeError: All that :meth:`preflight` finds, before training;
                 weights that diverged, after it.
         """
+        together = only is not None
         with ExitStack() as held:
             held.enter_context(on_console(self.cfg.get('log_level', 'INFO')))
             self.preflight(overwrite=overwrite)
-            held.enter_context(claimed(self.work, overwrite=overwrite, accept=self.accept))
+            held.enter_context(claimed(
+                self.work, overwrite=overwrite, accept=self.accept, together=together))
             held.enter_context(in_file(self.store.layout.log))
             LOGGER.info(on_rank_0(standing, self.store, self.work.trainings))
             for training in self.work.trainings:
-                if on_rank_0(self.store.finished, training):
-                    continue
-                on_rank_0(self.work.check_data)
-                if training.number:
-                    self.prune(training)
-                on_rank_0(self.work.finish, training, self.train(training))
+                if only is None or training.key in only:
+                    self._finish(training)
             return on_rank_0(self.store.summarise)
+
+    def _finish(self, training: Training) -> None:
+        """Do what is left of a training, if anything."""
+        if on_rank_0(self.store.finished, training):
+            return
+        with ExitStack() as held:
+            on_rank_0(self.work.take, training, held)
+            if on_rank_0(self.store.finished, training):  # while its lock was another's
+                return
+            on_rank_0(self.work.check_data)
+            if training.number:
+                self.prune(training)
+            on_rank_0(self.work.finish, training, self.train(training))
 
     def preflight(self, *, dry_run: bool = False, overwrite: bool = False) -> Preflight:
         """Check all that can be known now, plan the rounds and rehearse the first one.
@@ -112,9 +130,10 @@ class IMPRunner:
                                'directory')
 
     def train(self, training: Training) -> Outcome:
-        """Train a ticket, a control or the dense net; or take over another job's dense net."""
-        if training.shared_from:
-            return on_rank_0(self.work.adopt, training)
+        """Train a ticket, a control or the dense net; or take it over from another job."""
+        adopted = on_rank_0(self.work.adopt, training)
+        if adopted is not None:
+            return adopted
         resume, begin, rates = on_rank_0(self.work.start_of, training)
         for path in filter(None, (resume, rates)):
             wait_until(path.exists)  # a network file system may show it late

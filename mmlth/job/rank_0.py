@@ -1,4 +1,5 @@
 """A job as rank 0 sees it: what it plans, how it makes a ticket, how it closes a training."""
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from mmlth.job.job_log import LOGGER, ended
 from mmlth.job.policies import MASKS, STARTS
 from mmlth.job.preflight import Preflight, plan
 from mmlth.job.rehearsal import rehearse
-from mmlth.job.sharing import adopt, find_shared
+from mmlth.job.sharing import Finder, adopt, find_equal, find_shared
 from mmlth.settings.imp_config import IMPConfig
 
 
@@ -35,6 +36,7 @@ class Job:
         cfg: Any MMDet (or MMEngine) training config.
         settings: Of the job.
         store: Of its work directory.
+        finder: Knows other jobs, whose equal trainings are taken over; or None.
         trainings: All of them, in order.
         plan: Known after :meth:`make_plan`; all ranks are told it.
     """
@@ -42,6 +44,7 @@ class Job:
     cfg: Config
     settings: IMPConfig
     store: Store
+    finder: Finder | None = None
     trainings: tuple[Training, ...] = field(init=False)
     plan: Preflight = field(init=False)
 
@@ -79,6 +82,10 @@ class Job:
         if self.cfg.get('optim_wrapper') and self.cfg.get('train_dataloader'):
             rehearse(net, found, self.settings, self.cfg)
         return found
+
+    def take(self, training: Training, held: ExitStack) -> None:
+        """Hold a training until ``held`` ends."""
+        held.enter_context(self.store.training_locked(training))
 
     def check_data(self) -> None:
         """Raise ValueError or OSError if files that the job reads have changed since its claim."""
@@ -124,9 +131,15 @@ class Job:
             iterations_of(resume)  # what MMEngine might unpickle is refused here, by name
         return resume, begin, rates
 
-    def adopt(self, training: Training) -> Outcome:
-        """Take over another job's training in place of this one."""
-        return adopt(self.store, training, self.facts()['identity'])
+    def adopt(self, training: Training) -> Outcome | None:
+        """Take over another job's training in place of this one, if there is one to take."""
+        if training.shared_from:
+            other = find_shared(self.store, training, self.facts()['identity'])
+        elif self.finder is not None:
+            other = find_equal(self.store, training, self.facts(), self.finder)
+        else:
+            return None
+        return adopt(self.store, training, other) if other else None
 
     def finish(self, training: Training, outcome: Outcome) -> None:
         """Check what a training ended with, then write the record that finishes it.

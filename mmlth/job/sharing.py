@@ -1,15 +1,18 @@
-"""Take over a dense training from another job, where it is the one that this job would do."""
+"""Take over a training from another job, where it is the one that this job would do."""
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mmlth.core.checkpoints import iterations_of
+from mmlth.core.masks import digest
 from mmlth.core.store import Store
 from mmlth.core.training import Outcome, Training
 from mmlth.job.identity import describe, differences
 from mmlth.job.job_log import LOGGER
 
+# Id of a training (:meth:`Training.id`) -> work directory of a job that may have finished it.
+Finder = Callable[[str], Path | None]
 _DENSE_SETTINGS = ('imp.seed', 'imp.exact_resume')  # those that a dense net depends on
 
 
@@ -40,18 +43,53 @@ def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> S
     return other
 
 
-def adopt(store: Store, dense: Training, identity: Mapping[str, Any]) -> Outcome:
-    """Take over another job's dense training; return its outcome."""
-    other = find_shared(store, dense, identity)
-    store.adopt(other, dense, dense.moment.name)
-    LOGGER.info(f'round 0 is taken over from {other.work_dir}')
-    record = other.record(dense)
+def find_equal(
+    store: Store, training: Training, facts: Mapping[str, Any], finder: Finder,
+) -> Store | None:
+    """Find a job that has finished an equal training, of which this job needs weights alone.
+
+    Args:
+        store: Of this job; a pruned training has its ticket there.
+        training: To find.
+        facts: Of this job (:meth:`mmlth.job.rank_0.Job.facts`).
+        finder: Knows the jobs.
+    """
+    if not training.is_shareable:
+        return None
+    wanted = training.id(config_part(facts['identity']))
+    found = finder(wanted)
+    other = Store(found) if found is not None else None
+    if other is None or other.work_dir == store.work_dir or not other.finished(training):
+        return None
+    there, record = other.job() or {}, other.record(training)
+    if record.id != wanted or there.get('data') != facts['data']:
+        return None
+    if training.number and record.digests['masks'] != digest(store.ticket(training).masks):
+        return None
+    return other if _has_weights(other, training) else None
+
+
+def _has_weights(other: Store, training: Training) -> bool:
+    try:
+        other.checkpoint(training)
+        if not training.number:
+            other.captured(training.moment.name)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def adopt(store: Store, training: Training, other: Store) -> Outcome:
+    """Take over another job's equal training; return its outcome."""
+    store.adopt(other, training)
+    LOGGER.info(f'{training.name} is taken over from {other.work_dir}')
+    record = other.record(training)
     path = os.path.relpath(other.work_dir, store.work_dir)
     return Outcome(
         metrics=record.metrics,
         seconds=record.seconds,
         steps=record.steps,
-        iterations=iterations_of(store.checkpoint(dense)),
+        iterations=iterations_of(store.checkpoint(training)),
         saved_steps=record.saved_steps,
         trained_in=Path(path).as_posix(),
         machine=record.machine,

@@ -27,6 +27,9 @@ CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
     reverse=('reverse', None))
 _DENSE = ('dense', 'dense_budget', 'dense_restart')  # of which nothing is pruned
 _LONGER = ('dense_budget', 'dense_restart')  # of a budget of their own, from the start
+_SCOPE = ('scope', 'include', 'exclude', 'frozen')
+_NO_SELECTION: dict[str, Any] = dict(
+    scope=(), criterion='magnitude', allocation='global', min_kept=1)
 _ONCE = ('dense', 'dense_restart')  # the same whatever the ticket
 
 
@@ -94,6 +97,7 @@ def _control(ticket: Training, name: str) -> Training:
     masks, start = CONTROL_POLICIES[name]
     return replace(
         ticket,
+        **(_NO_SELECTION if name in _LONGER else {}),
         label=name,
         parent=ticket,
         masks=masks or 'of parent',
@@ -119,7 +123,12 @@ def _common(settings: SettingFields) -> dict[str, Any]:
 
 
 def _selection(settings: SettingFields) -> dict[str, Any]:
+    """Return what decides which weights are kept, apart from their number."""
+    default = SettingFields()
+    scope = [(name, getattr(settings, name)) for name in _SCOPE
+             if getattr(settings, name) != getattr(default, name)]
     return dict(
+        scope=tuple(scope),
         criterion=settings.criterion,
         allocation=settings.allocation,
         min_kept=settings.min_kept,

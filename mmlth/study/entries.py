@@ -8,6 +8,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmlth.engine.config_files import load_config
+from mmlth.job.identity import config_identity
 from mmlth.settings.checks import check_settings
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.grid import expand
@@ -55,6 +56,7 @@ class EntryReader:
     imp: Mapping[str, Any]
     options: Mapping[str, Any]
     _configs: dict[str, Config] = field(default_factory=dict)
+    _identities: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def read(self, experiment: str, entry: Mapping[str, Any]) -> list[Entry]:
         """Read an entry with lists.
@@ -91,6 +93,14 @@ class EntryReader:
             source_key=source[-1].key if source else '')
         check_settings(job.planned)
         return *source, job
+
+    def identity(self, job: StudyJob) -> dict[str, Any]:
+        """Return what of a job's config decides its numbers, in one process."""
+        key = json.dumps([job.config_file, job.cfg_options], default=str)
+        if key not in self._identities:
+            cfg = self._read_config(job.config_file, job.cfg_options)
+            self._identities[key] = config_identity(cfg)
+        return self._identities[key]
 
     def _find(self, config: str) -> str:
         if '::' in config or config == self.given:

@@ -2,9 +2,12 @@
 from dataclasses import asdict
 from pathlib import Path
 
-from mmlth.core.files import read_json, write_json
+from mmlth.core.files import is_locked, read_json, write_json, write_text
+from mmlth.core.records import Summary
 from mmlth.core.store import Store
+from mmlth.core.training import Key
 from mmlth.study.study_job import StudyJob
+from mmlth.study.tasks import Task
 
 
 class StudyFolder:
@@ -31,37 +34,81 @@ class StudyFolder:
         """Return the work directory of a job."""
         return Store(self._jobs / name)
 
+    # Jobs and tasks
+
     def ticket(self, name: str) -> Path:
         """Return the file of the ticket that is carried to a job from another one."""
         return self._jobs / f'{name}.safetensors'
 
     def log(self, name: str) -> Path:
-        """Return the file that a job prints to."""
+        """Return the file that a task prints to."""
         return self._jobs / f'{name}.log'
 
     def last_line(self, name: str) -> str:
-        """Return the last thing that a job has printed."""
+        """Return the last thing that a task has printed."""
         text = self.log(name).read_text(encoding='utf-8', errors='replace')
         lines = [line for line in text.splitlines() if line.strip()]
         return lines[-1] if lines else 'it printed nothing'
 
-    def write_job(self, job: StudyJob) -> None:
-        """Leave the description of a job for the process that will run it."""
-        write_json(self._description(job.name), asdict(job))
+    def write_task(self, task: Task, job: StudyJob) -> None:
+        """Leave the description of a task for the process that will run it."""
+        self._failure(task.name).unlink(missing_ok=True)
+        write_json(self._description(task.name), dict(job=asdict(job), trainings=task.keys))
 
-    def read_job(self, name: str) -> StudyJob:
-        """Read the description of a job."""
+    def read_task(self, name: str) -> tuple[StudyJob, tuple[Key, ...]]:
+        """Read the job of a task and the keys of its trainings."""
         found = read_json(self._description(name))
-        return StudyJob(**{**found, 'capture': tuple(found['capture'])})
+        job = StudyJob(**{**found['job'], 'capture': tuple(found['job']['capture'])})
+        return job, tuple((number, label) for number, label in found['trainings'])
 
     def _description(self, name: str) -> Path:
         return self._jobs / f'{name}.json'
 
-    def is_done(self, job: StudyJob) -> bool:
-        """Tell whether every training of a job has its record, and the summary holds it."""
+    def is_done(self, work: StudyJob | Task) -> bool:
+        """Tell whether every training of a job or a task has its record."""
+        store = self.store(work.job if isinstance(work, Task) else work.name)
+        return all(map(store.finished, work.trainings))
+
+    def is_running(self, task: Task) -> bool:
+        """Tell whether a process works on a task, here or on a host that shares the folder."""
+        layout = self.store(task.job).layout
+        return any(is_locked(layout.training_lock(*key)) for key in task.keys)
+
+    def fail(self, task: str, why: str) -> None:
+        """Note that a task has failed."""
+        write_text(self._failure(task), why)
+
+    def failure(self, task: str) -> str:
+        """Return why a task failed when it was tried last, or ''."""
+        path = self._failure(task)
+        return path.read_text(encoding='utf-8') if path.exists() else ''
+
+    def _failure(self, task: str) -> Path:
+        return self._jobs / f'{task}.failed'
+
+    def summary(self, job: StudyJob) -> Summary:
+        """Return the records of a finished job."""
         store = self.store(job.name)
-        if not store.has_summary() or not all(map(store.finished, job.trainings)):
-            return False
-        summary = store.summary()  # written after the records: a kill may fall in between
-        held = {(r['round'], r.get('control', '')) for r in [*summary.rounds, *summary.controls]}
-        return all(training.key in held for training in job.trainings)
+        if store.has_summary():
+            found = store.summary()
+            held = {(r['round'], r['control']) for r in [*found.rounds, *found.controls]}
+            if all(training.key in held for training in job.trainings):
+                return found
+        return store.summarise()  # it is written after the records, and a kill may fall in between
+
+    # Which job has finished a training, by its id
+
+    def find(self, training_id: str) -> Path | None:
+        """Return the work directory of the job that noted a training first, or None."""
+        note = self._note(training_id)
+        return self.store(read_json(note)['job']).work_dir if note.exists() else None
+
+    def note(self, job: str, training_id: str) -> None:
+        """Note that a job has finished a training, unless another has."""
+        note = self._note(training_id)
+        if not note.exists():
+            note.parent.mkdir(exist_ok=True)
+            write_json(note, dict(job=job))
+
+    def _note(self, training_id: str) -> Path:
+        return self.work_dir / 'trainings' / f'{training_id}.json'

@@ -7,6 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmlth.analysis.experiments import Experiment
+from mmlth.core.training import Key
 from mmlth.engine.config_files import MissingPackageError
 from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
@@ -41,6 +42,7 @@ class Study:
         points: name of the experiment -> its points.
         x: name of the experiment -> what is drawn along x, one of :data:`X_AXES`.
         left_out: name of an experiment -> the package that it misses.
+        ids: name of a job -> id of each of its trainings that another job may take over.
     """
 
     jobs: dict[str, StudyJob] = field(default_factory=dict)
@@ -48,6 +50,7 @@ class Study:
     points: dict[str, list[Point]] = field(default_factory=dict)
     x: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, dict[Key, str]] = field(default_factory=dict)
 
     def dense_of(self, job: StudyJob) -> str:
         """Return the name of the job that trains in full the dense net of ``job``."""
@@ -99,7 +102,17 @@ def read_study(
         points={name: [_point(name, entry, by_key[entry.job.key]) for entry in entries[name]]
                 for name in chosen},
         x={name: written[name].get('x', 'sparsity') for name in chosen},
-        left_out=left_out)
+        left_out=left_out,
+        ids={job.name: _ids(reader, job) for job in by_key.values()})
+
+
+def _ids(reader: EntryReader, job: StudyJob) -> dict[Key, str]:
+    """Return the ids of a job's trainings, those left aside that depend on files made later."""
+    if job.source:
+        return {}
+    config = reader.identity(job)
+    return {training.key: training.id(config) for training in job.own_trainings
+            if training.is_shareable}
 
 
 def _experiments(written: Any, only: tuple[str, ...], file: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
         job = study.jobs[point.job]
         if not folder.is_done(job):
             continue
-        summary = folder.store(job.name).summary()
+        summary = folder.summary(job)
         dense = _dense_record(study, folder, job, summary)
         if dense is None:
             continue
@@ -56,7 +56,7 @@ def _dense_record(
     if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
         return summary.rounds[0]
     dense = study.jobs[study.dense_of(job)]
-    return folder.store(dense.name).summary().rounds[0] if folder.is_done(dense) else None
+    return folder.summary(dense).rounds[0] if folder.is_done(dense) else None
 
 
 def _shown(summary: Summary, kind: str) -> Iterator[Record]:
@@ -183,7 +183,7 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
     done = [job for job in study.jobs.values() if folder.is_done(job)]
     out.mkdir(parents=True, exist_ok=True)
     for job in done:
-        summary = folder.store(job.name).summary()
+        summary = folder.summary(job)
         given = {key: summary.settings.get(key) for key in ('dense_from', 'ticket')}
         paths = {key: os.path.relpath(path, folder.work_dir) for key, path in given.items() if path}
         save(replace(summary, settings={**summary.settings, **paths}), out / f'{job.name}.json')
@@ -195,22 +195,3 @@ def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> 
     pages = write_pages(study, folder, out, command)
     count = copy_records(study, folder, out / 'records')
     return f'records of {count} jobs and pages of {len(pages)} experiments: {out}'
-
-
-def format_plan(study: Study, folder: StudyFolder) -> str:
-    """List every job with its trainings, those that are done marked, and who shows it."""
-    jobs = study.jobs.values()
-    lines = [_plan_line(study, folder, job) for job in jobs]
-    total = sum(len(job.own_trainings) for job in jobs)
-    points = [point for several in study.points.values() for point in several]
-    alone = sum(len(study.jobs[point.job].trainings) for point in points)
-    sums = f'{len(jobs)} jobs, {total} trainings (without sharing: {alone})'
-    return '\n'.join([*lines, '', sums])
-
-
-def _plan_line(study: Study, folder: StudyFolder, job: StudyJob) -> str:
-    done = folder.is_done(job)
-    mark = 'done' if done else f'{len(job.own_trainings)} to train'
-    shown = [name for name, points in study.points.items()
-             if any(point.job == job.name for point in points)]
-    return f'{job.name}  [{mark}]  {", ".join(shown) or "for others"}'

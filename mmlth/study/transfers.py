@@ -1,18 +1,11 @@
-"""What a study says of a transfer, and the transfer of a ticket or a dense net between its jobs."""
+"""What a study says of a transfer of a ticket or a dense net between its jobs."""
 from collections.abc import Mapping
 from typing import Any
 
-from mmengine.config import Config
-
-from mmlth.core.training import Training
-from mmlth.study.folder import StudyFolder
-from mmlth.study.study_job import StudyJob
 from mmlth.transfer.choices import BACKBONE, LEFT_OUT, VALUES
 from mmlth.transfer.mapping import Choice
-from mmlth.transfer.tickets import rank_checkpoint, transfer_ticket
 
 TRANSFER = ('values', 'sparsity', 'scope', 'groups', 'prefixes', 'leave_out')
-_DENSE = Training(number=0)
 
 
 def read_choice(transfer: Mapping[str, Any]) -> Choice:
@@ -32,36 +25,6 @@ def read_choice(transfer: Mapping[str, Any]) -> Choice:
         groups=tuple(transfer.get('groups', ())),
         leave_out=tuple(transfer.get('leave_out', LEFT_OUT)),
         prefixes=tuple(prefixes))
-
-
-def carry_ticket(job: StudyJob, cfg: Config, folder: StudyFolder) -> None:
-    """Write the ticket that a job trains, from its source's; do nothing if it is there already.
-
-    Args:
-        job: With a ``source``, which is done.
-        cfg: Of the job.
-        folder: Of the study.
-
-    Raises:
-        ValueError, OSError: Nothing matches, or the source isn't there.
-    """
-    out, options = folder.ticket(job.name), job.transfer
-    if out.exists():
-        return
-    source = folder.store(job.source)
-    scope = options.get('scope', job.settings['scope'])
-    common: dict[str, Any] = dict(
-        choice=read_choice(options),
-        # Scope and seed of the job, against which it checks the ticket; not the config's alone.
-        settings=job.imp_settings(rounds=1, scope=scope),
-        overwrite=True)  # what is left of a carry that was cut off
-    if 'sparsity' in options:
-        dense = source.checkpoint(_DENSE)
-        rank_checkpoint(dense, cfg, out, sparsity=options['sparsity'], **common)
-        return
-    last = source.summary().rounds[-1]['round']
-    values = options.get('values', 'initial')
-    transfer_ticket(source.layout.ticket(last), cfg, out, values=values, **common)
 
 
 def _check_options(transfer: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Run one job of a study in a process of its own: ``python -m mmlth.study.worker WORK_DIR JOB``."""
+"""Run one task of a study in a process of its own: ``python -m mmlth.study.worker DIR TASK``."""
 import argparse
 import os
 import sys
@@ -16,26 +16,50 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from mmlth.analysis.report import write_report
 from mmlth.engine.launch import stop_launcher
 from mmlth.job.imp_runner import IMPRunner
+from mmlth.study.carry import carry_ticket
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
-from mmlth.study.transfers import carry_ticket
+from mmlth.study.tasks import Task
 
-BUSY = os.EX_TEMPFAIL  # exit code: another process works on the job, so look again later
+BUSY = os.EX_TEMPFAIL  # exit code: another process works on it, so look again later
 
 
-def run(folder: StudyFolder, job: StudyJob, data_root: str | None, launcher: str) -> None:
+def worker_command(
+    folder: StudyFolder, task: Task, *, data_root: str | None, processes: int, ends_with: int = 0,
+) -> list[str]:
+    """Return the command that runs a task.
+
+    Args:
+        folder: Of the study, where the task is described.
+        task: To run.
+        data_root: See :meth:`mmlth.study.study_job.StudyJob.read_config`.
+        processes: That train together, a GPU each; 0 and 1 are one.
+        ends_with: Process whose end ends the task, or 0.
+    """
+    command = [sys.executable, '-m', 'mmlth.study.worker', str(folder.work_dir), task.name]
+    if ends_with:
+        command += ['--study', str(ends_with)]
+    if data_root:
+        command += ['--data-root', data_root]
+    if processes > 1:
+        command += ['--processes', str(processes)]
+    return command
+
+
+def run(folder: StudyFolder, task: str, data_root: str | None, launcher: str) -> None:
     """Carry the job's ticket over if it has a source, then train what isn't trained yet.
 
     Args:
         folder: Of the study.
-        job: One of it; what it needs is done.
+        task: Name of one of its tasks; what it needs is done.
         data_root: See :meth:`mmlth.study.study_job.StudyJob.read_config`.
         launcher: 'none' or 'pytorch'.
 
     Raises:
-        BlockingIOError: Another process works on the job.
+        BlockingIOError: Another process works on the task, or on the whole job.
         ValueError, OSError, RuntimeError: What goes wrong with it.
     """
+    job, keys = folder.read_task(task)
     cfg = job.read_config(data_root)
     given: dict[str, Any] = {}
     if job.dense:
@@ -43,16 +67,21 @@ def run(folder: StudyFolder, job: StudyJob, data_root: str | None, launcher: str
     if job.source:
         given['ticket'] = str(_carried(job, cfg, folder))
     store = folder.store(job.name)
-    IMPRunner(cfg, job.imp_settings(**given), store.work_dir, launcher=launcher).run()
+    runner = IMPRunner(
+        cfg, job.imp_settings(**given), store.work_dir, launcher=launcher, finder=folder.find)
+    runner.run(only=keys)
     barrier()
     if is_main_process():
-        print(write_report(store.work_dir))
+        for training in filter(store.finished, runner.work.trainings):
+            folder.note(job.name, store.record(training).id)
+        if folder.is_done(job):
+            print(write_report(store.work_dir))
 
 
 def _carried(job: StudyJob, cfg: Config, folder: StudyFolder) -> Path:
     """Return the ticket of the job once rank 0 has carried it; ranks haven't met yet."""
     path = folder.ticket(job.name)
-    if int(os.environ.get('RANK', 0)) == 0:
+    if int(os.environ.get('RANK', 0)) == 0 and not path.exists():
         with folder.store(job.name).locked():
             carry_ticket(job, cfg, folder)
     while not path.exists():
@@ -61,9 +90,9 @@ def _carried(job: StudyJob, cfg: Config, folder: StudyFolder) -> Path:
 
 
 def launch(args: argparse.Namespace) -> int:
-    """Run the job in several processes; return the exit code of the first that fails, or 0."""
-    own = ['-m', 'mmlth.study.worker', args.work_dir, args.job, '--study', str(args.study),
-           '--launcher', 'pytorch']
+    """Run the task in several processes; return the exit code of the first that fails, or 0."""
+    own = ['-m', 'mmlth.study.worker', args.work_dir, args.task, '--launcher', 'pytorch',
+           '--study', str(args.study)]
     data = ['--data-root', args.data_root] if args.data_root else []
     try:
         torchrun.main(['--standalone', f'--nproc_per_node={args.processes}', *own, *data])
@@ -88,9 +117,9 @@ def _end_with(study: int) -> None:
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('work_dir', help='folder of the study')
-    parser.add_argument('job', help='name of the job, whose description the study has written')
+    parser.add_argument('task', help='name of the task, whose description the study has written')
     parser.add_argument(
-        '--study', type=int, required=True, help='process of the study, with which this one ends')
+        '--study', type=int, default=0, help='process of the study, with which this one ends')
     parser.add_argument('--data-root', help='as that of mmlth study')
     parser.add_argument('--processes', type=int, default=1, help='that train together, a GPU each')
     parser.add_argument(
@@ -100,16 +129,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse_args(argv)
-    threading.Thread(target=_end_with, args=(args.study, ), daemon=True).start()
+    if args.study:
+        threading.Thread(target=_end_with, args=(args.study, ), daemon=True).start()
     if args.processes > 1:
         return launch(args)
     folder = StudyFolder(args.work_dir)
     try:
-        run(folder, folder.read_job(args.job), args.data_root, args.launcher)
+        run(folder, args.task, args.data_root, args.launcher)
     except BlockingIOError as error:
         print(f'error: {error}', file=sys.stderr)
         return BUSY
-    except (ValueError, OSError) as error:
+    except Exception as error:
+        folder.fail(args.task, f'{error}')
         traceback.print_exc()
         print(f'error: {error}', file=sys.stderr)
         return 1

@@ -29,7 +29,7 @@ def other(tmp_path):
 
 def test_what_is_taken_over_is_reduced_here_alone(other, tmp_path):
     store = Store(tmp_path / 'job')
-    store.adopt(other, DENSE, 'step_0')
+    store.adopt(other, DENSE)
     source = other.checkpoint(DENSE)
     before = source.read_bytes()
     assert store.checkpoint(DENSE).samefile(source)

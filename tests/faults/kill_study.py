@@ -53,7 +53,8 @@ class StudyKills:
 
     def _start(self, name):
         out = self.folder / name
-        command = [sys.executable, ROOT / 'tools' / 'run_study.py', self.path, '--work-dir', out]
+        command = [sys.executable, ROOT / 'tools' / 'run_study.py', 'run', self.path,
+                   '--work-dir', out]
         with open(out.with_suffix('.log'), 'a') as log:
             return subprocess.Popen(
                 command, cwd=ROOT, env=tool_env(), stdout=log, stderr=log,

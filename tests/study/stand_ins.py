@@ -8,7 +8,7 @@ from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.study_job import StudyJob
 
 # Stands in for Python: notes how it was called, does what the job's config is called, and leaves
-# a file 'done'. Its arguments are -m MODULE WORK_DIR JOB ...
+# a file 'done'. Its arguments are -m MODULE WORK_DIR TASK ...
 PYTHON = """#!/bin/sh
 folder=$3/jobs
 job=$folder/$4

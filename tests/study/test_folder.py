@@ -4,6 +4,7 @@ import pytest
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
+from mmlth.study.tasks import Task
 
 
 @pytest.fixture
@@ -11,15 +12,26 @@ def folder(tmp_path):
     return StudyFolder(tmp_path)
 
 
-def test_a_job_is_read_as_it_was_written(folder):
+def test_a_task_is_read_as_it_was_written(folder):
     job = StudyJob(
         config='configs/toy.py', cfg_options={'model.type': 'Net'}, capture=('25%', 4),
         settings=IMPConfig(rounds=1, include=('conv', )).as_dict(), source='a_1', source_key='k',
         transfer=dict(groups=['backbone']), dense='b_2')
+    task = Task(name='it', job=job.name, trainings=job.imp_settings().trainings())
     folder.make()
-    folder.write_job(job)
-    found = folder.read_job(job.name)
-    assert found == job and found.name == job.name
+    folder.fail('it', 'boom')
+    assert folder.failure('it') == 'boom'
+    folder.write_task(task, job)
+    assert folder.failure('it') == ''
+    found, keys = folder.read_task('it')
+    assert found == job and found.name == job.name and keys == ((0, ''), (1, ''))
+
+
+def test_the_job_that_notes_a_training_first_is_found_by_its_id(folder):
+    assert folder.find('abc') is None
+    folder.note('one', 'abc')
+    folder.note('two', 'abc')
+    assert folder.find('abc') == folder.store('one').work_dir
 
 
 @pytest.mark.parametrize('text, found', [
@@ -32,7 +44,7 @@ def test_the_last_line_of_a_log_is_the_last_that_says_something(folder, text, fo
     assert folder.last_line('job') == found
 
 
-def test_a_job_is_done_when_records_and_summary_of_all_trainings_are_there(
+def test_a_job_is_done_when_all_its_trainings_have_a_record_and_its_summary_holds_them(
     run_imp, toy_cfg, folder,
 ):
     plain, controlled = (
@@ -47,10 +59,8 @@ def test_a_job_is_done_when_records_and_summary_of_all_trainings_are_there(
     run_imp(toy_cfg, store.work_dir, rounds=1, controls=['random'])
     assert folder.is_done(controlled)
     store.layout.summary.write_text(before)  # killed before the last summary
-    assert folder.is_done(plain) and not folder.is_done(controlled)
+    assert len(folder.summary(controlled).controls) == 1
     store.layout.summary.unlink()
-    assert not folder.is_done(plain)
-    run_imp(toy_cfg, store.work_dir, rounds=1, controls=['random'])
-    assert folder.is_done(plain)
+    assert len(folder.summary(controlled).controls) == 1
     store.layout.record(1).unlink()
     assert not folder.is_done(plain)

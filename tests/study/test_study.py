@@ -39,7 +39,7 @@ def run_study(*args):
     out, err = io.StringIO(), io.StringIO()
     with (pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out),
           contextlib.redirect_stderr(err)):
-        patch.setattr('mmlth.study.scheduler.end_on_sigterm', lambda: None)  # of this process
+        patch.setattr('mmlth.study.local.end_on_sigterm', lambda: None)  # of this process
         patch.setenv('PYTHONPATH', tool_env()['PYTHONPATH'])
         code = runpy.run_path(str(ROOT / 'tools' / 'run_study.py'))['main']([str(a) for a in args])
     return code, out.getvalue(), err.getvalue()
@@ -50,7 +50,7 @@ def finished(tmp_path_factory):
     """A study of which one experiment can't be trained, run once on two workers."""
     folder = tmp_path_factory.mktemp('study')
     path = write_study(folder / 'study.py', toys.write_config(folder), EXPERIMENTS)
-    found = run_study(path, '--workers', 2, '--work-dir', folder / 'work')
+    found = run_study('run', path, '--workers', 2, '--work-dir', folder / 'work')
     return path, folder / 'work', found
 
 
@@ -116,33 +116,33 @@ def test_a_failing_job_stops_only_those_that_need_it(finished, job_of):
     dense = read_study(load_config(str(path))).jobs[job].dense
     assert code == 1 and len(err.splitlines()) == 2
     log = re.escape(str(work_dir / 'jobs' / f'{dense}.log'))
-    assert re.search(rf'error: job {re.escape(dense)}: error: round 0.*\(see {log}\)', err)
-    assert f'error: job {job}: left out: it needs {dense}' in err
+    assert re.search(rf'error: {re.escape(dense)}: error: round 0.*\(see {log}\)', err)
+    assert f'error: {job}: left out: it needs {dense}' in err
     assert not (work_dir / 'jobs' / job).exists()
     assert f'{dense}: FAILED' in out and all(job_of(name, 0)[1]['rounds'][1:] for name in GOOD)
 
 
 def test_the_plan_is_printed_first(finished):
     _, _, (_, out, _) = finished
-    assert '7 jobs, 10 trainings (without sharing: 18)' in out
-    assert '[2 to train]  rounds, controls, early_bird' in out
+    assert '7 jobs, 8 tasks, 10 trainings (without sharing: 18)' in out
+    assert '[1 to train, 1 shared]  rounds, controls, early_bird' in out
 
 
 def test_a_second_call_trains_nothing_and_writes_the_same_pages(finished):
     path, work_dir, _ = finished
     pages = {p: p.read_text() for p in (work_dir / 'report').glob('*.csv')}
     before = stamps(work_dir / 'jobs')
-    code, out, err = run_study(path, '--work-dir', work_dir, '--only', *GOOD)
+    code, out, err = run_study('run', path, '--work-dir', work_dir, '--only', *GOOD)
     assert (code, err) == (0, '') and '[done]' in out and 'to train]' not in out
     assert stamps(work_dir / 'jobs') == before
     assert {p: p.read_text() for p in pages} == pages
 
 
-def test_report_only_trains_nothing_and_writes_where_it_is_told(finished, tmp_path):
+def test_a_report_trains_nothing_and_writes_where_it_is_told(finished, tmp_path):
     path, work_dir, _ = finished
     before = stamps(work_dir)
     code, out, _ = run_study(
-        path, '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path / 'pages')
+        'report', path, '--work-dir', work_dir, '--report-dir', tmp_path / 'pages')
     assert code == 0 and 'records of 5 jobs and pages of 4 experiments' in out
     assert stamps(work_dir) == before
     assert {p.name for p in (tmp_path / 'pages').glob('*.md')} == {f'{name}.md' for name in GOOD}
@@ -154,17 +154,17 @@ def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):
     grown = {**EXPERIMENTS, 'late': late}
     (tmp_path / 'study.py').write_text(path.read_text().replace(repr(EXPERIMENTS), repr(grown)))
     code, _, _ = run_study(
-        tmp_path / 'study.py', '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path)
+        'report', tmp_path / 'study.py', '--work-dir', work_dir, '--report-dir', tmp_path)
     before, now = (folder / 'rounds.csv' for folder in (work_dir / 'report', tmp_path))
     assert code == 0 and now.read_text() == before.read_text()
 
 
 @pytest.mark.parametrize('done', [False, True])
-def test_a_dry_run_trains_and_writes_nothing(finished, tmp_path, done):
+def test_a_plan_trains_and_writes_nothing(finished, tmp_path, done):
     path, work_dir, _ = finished
     work_dir = work_dir if done else tmp_path / 'new'
     before = stamps(work_dir)
-    code, out, _ = run_study(path, '--work-dir', work_dir, '--dry-run')
+    code, out, _ = run_study('plan', path, '--work-dir', work_dir)
     assert code == 0 and ('[done]' in out) == done and '[1 to train]' in out
     assert stamps(work_dir) == before and work_dir.exists() == done
 

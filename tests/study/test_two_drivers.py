@@ -26,7 +26,7 @@ def start(tmp_path):
     def start(path, *options):
         out = tmp_path / f'out_{len(files)}.txt'
         files.append(out)
-        command = [sys.executable, ROOT / 'tools' / 'run_study.py', path, '--work-dir',
+        command = [sys.executable, ROOT / 'tools' / 'run_study.py', 'run', path, '--work-dir',
                    tmp_path / 'work', *options]
         with open(out, 'w') as file:
             study = subprocess.Popen(

@@ -13,9 +13,10 @@ from mmlth.core.checkpoints import load_checkpoint, save_checkpoint
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.config_files import load_config
 from mmlth.study import worker
+from mmlth.study.carry import carry_ticket
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
-from mmlth.study.transfers import carry_ticket
+from mmlth.study.tasks import list_tasks
 from mmlth.study.worker import BUSY
 
 BACKBONE = ['backbone.conv1.weight', 'backbone.conv2.weight']
@@ -36,8 +37,8 @@ def jobs_of(tmp_path, folder):
         config = toys.write_config(tmp_path)
         path = write_study(tmp_path / 'study.py', config, dict(one=one))
         study = read_study(load_config(str(path)))
-        for job in study.jobs.values():
-            folder.write_job(job)
+        for task in list_tasks(study).values():
+            folder.write_task(task, study.jobs[task.job])
         return list(study.jobs.values())
     return jobs_of
 

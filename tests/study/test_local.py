@@ -1,4 +1,4 @@
-"""Jobs of a study, run several at once, with stand-ins for the jobs."""
+"""Tasks of a study, run several at once, with stand-ins for the tasks."""
 import os
 import sys
 import time
@@ -8,10 +8,11 @@ from stand_ins import PYTHON, job, processes_of, wait_until
 
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.folder import StudyFolder
+from mmlth.study.local import run_tasks
 from mmlth.study.machine import Machine
 from mmlth.study.plan import Study
-from mmlth.study.scheduler import run_jobs
 from mmlth.study.study_job import StudyJob
+from mmlth.study.tasks import list_tasks
 
 
 @pytest.fixture
@@ -20,9 +21,10 @@ def stand_in(tmp_path, monkeypatch):
     path.write_text(PYTHON)
     path.chmod(0o755)
     monkeypatch.setattr(sys, 'executable', str(path))
-    monkeypatch.setattr('mmlth.study.scheduler.LOOK_AGAIN', 0.1)
+    monkeypatch.setattr('mmlth.study.local.LOOK_AGAIN', 0.1)
     monkeypatch.setattr(
-        StudyFolder, 'is_done', lambda self, job: (self.store(job.name).work_dir / 'done').exists())
+        StudyFolder, 'is_done',
+        lambda self, task: (self.store(task.name).work_dir / 'done').exists())
 
 
 @pytest.fixture
@@ -30,7 +32,8 @@ def run(stand_in, tmp_path):
     """Run jobs; returns what went wrong and the events, as lists of words."""
     def run(*jobs, data_root=None, **machine):
         study = Study(jobs={job.name: job for job in jobs})
-        found = run_jobs(study, StudyFolder(tmp_path), Machine(**machine), data_root)
+        found = run_tasks(
+            study, list_tasks(study), StudyFolder(tmp_path), Machine(**machine), data_root)
         events = tmp_path / 'jobs' / 'events'
         lines = events.read_text().splitlines() if events.exists() else []
         return found, [line.split(maxsplit=2) for line in lines]
@@ -111,7 +114,7 @@ def test_a_job_that_becomes_free_is_tried_again_after_others(run, capsys):
 
 
 def test_what_another_process_does_is_not_done_again_and_what_needs_it_follows(run, monkeypatch):
-    monkeypatch.setattr('mmlth.study.scheduler.LOOK_AGAIN', 0.6)
+    monkeypatch.setattr('mmlth.study.local.LOOK_AGAIN', 0.6)
     elsewhere = job('elsewhere')
     needs = job('needs', dense=elsewhere.name)
     failed, events = run(elsewhere, needs)
@@ -120,9 +123,19 @@ def test_what_another_process_does_is_not_done_again_and_what_needs_it_follows(r
 
 def test_progress_tells_the_trainings_that_are_left(run, capsys):
     run(job('one', rounds=2), job('two', rounds=1, controls=['random']))
-    first, second = capsys.readouterr().out.splitlines()
+    first, second, third = capsys.readouterr().out.splitlines()
     assert ' one_' in first and '; 3 trainings left, about 0 min' in first
-    assert '; 0 trainings left' in second
+    assert ' two_' in second and '; 1 trainings left' in second
+    assert '__round_01_random: done' in third and '; 0 trainings left' in third
+
+
+def test_controls_run_at_once_after_the_tickets_of_their_job(run):
+    controls = ['random', 'shuffle', 'reinit']
+    slow = job('slow', rounds=1, controls=controls)
+    _, events = run(slow, workers=3)
+    ticket, *others = starts(events)
+    assert ticket == slow.name and most_at_once(events) == 3
+    assert sorted(others) == sorted(f'{slow.name}__round_01_{name}' for name in controls)
 
 
 @pytest.mark.parametrize('gpus, threads, seen, options', [
@@ -147,14 +160,16 @@ def test_a_worker_is_told_where_the_data_lies(run):
     assert ' '.join(events[0]).endswith(f'--study {os.getpid()} --data-root there')
 
 
-def test_a_job_reads_what_the_study_wrote(stand_in, tmp_path):
+def test_a_task_reads_what_the_study_wrote(stand_in, tmp_path):
     dense = job('dense', rounds=0)
     one = StudyJob(config='one.py', cfg_options=dict(a=1), settings=IMPConfig(seed=3).as_dict(),
                    dense=dense.name, capture=('25%', 4))
     folder = StudyFolder(tmp_path)
-    run_jobs(Study(jobs={dense.name: dense, one.name: one}), folder, Machine())
-    found = folder.read_job(one.name)
+    study = Study(jobs={dense.name: dense, one.name: one})
+    run_tasks(study, list_tasks(study), folder, Machine())
+    found, keys = folder.read_task(one.name)
     assert found == one and found.name == one.name
+    assert keys == tuple(training.key for training in one.trainings)
 
 
 def test_ctrl_c_ends_the_running_jobs(run, monkeypatch, tmp_path):
@@ -164,7 +179,7 @@ def test_ctrl_c_ends_the_running_jobs(run, monkeypatch, tmp_path):
         # Two jobs, each with a process of its own.
         if len(processes_of(tmp_path)) == 4 or time.monotonic() > end:
             raise KeyboardInterrupt
-    monkeypatch.setattr('mmlth.study.scheduler.time.sleep', interrupted)
+    monkeypatch.setattr('mmlth.study.local.time.sleep', interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(job('hangs'), job('hangs', seed=1), workers=2)
     monkeypatch.undo()

@@ -1,0 +1,32 @@
+"""Say of every task that ends how it ended, and how much is left."""
+import time
+from collections.abc import Mapping
+
+from mmlth.study.folder import StudyFolder
+from mmlth.study.tasks import Task
+
+
+class Progress:
+    """Print a line for every task that ends, with the trainings left and how long they take.
+
+    Args:
+        tasks: All of them.
+        folder: Of the study.
+    """
+
+    def __init__(self, tasks: Mapping[str, Task], folder: StudyFolder) -> None:
+        self.tasks, self.folder = tasks, folder
+        self.start, self.first = time.monotonic(), self.left()
+
+    def left(self) -> int:
+        """Count the trainings of the tasks that aren't done."""
+        return sum(task.count for task in self.tasks.values() if not self.folder.is_done(task))
+
+    def say(self, name: str, state: str) -> None:
+        """Print a line about a task."""
+        left = self.left()
+        done = self.first - left
+        seconds = time.monotonic() - self.start
+        eta = f', about {seconds / done * left / 60:.0f} min' if done else ''
+        clock = time.strftime('%H:%M:%S')
+        print(f'{clock} {name}: {state}; {left} trainings left{eta}', flush=True)
