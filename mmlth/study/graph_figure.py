@@ -1,6 +1,11 @@
-"""Draw the tasks of a study as a graph: a column for each level, an arrow to what waits."""
-from collections.abc import Mapping
+"""Draw the tasks of a study as a graph: a column for each level, an arrow to what waits.
+
+Rings are tasks of which every training is taken over from another.
+"""
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
+from statistics import fmean
 
 from mmlth.analysis import style
 from mmlth.study.folder import StudyFolder
@@ -9,6 +14,7 @@ from mmlth.study.tasks import Task, levels
 
 _COLOURS = dict(zip(STATES, ('#009e73', '#0072b2', '#d55e00', '#c4c9d0'), strict=True))
 _ARROW = dict(arrowstyle='-|>', color='#9aa3ad', lw=0.6, shrinkA=4, shrinkB=4)
+_PAPER = dict(facecolor='white', edgecolor='none', pad=0.5, alpha=0.8)
 _MOST_NAMED = 60  # tasks in a column; above, names would cover each other
 
 
@@ -22,8 +28,7 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
     """
     columns = levels(tasks)
     tallest = max(map(len, columns))
-    places = {task.name: (x, (tallest - len(column)) / 2 + y)
-              for x, column in enumerate(columns) for y, task in enumerate(column)}
+    places = _places(columns, tallest)
     height = min(20.0, 1 + 0.28 * tallest)
     figure = style.new_figure(3.2 * len(columns) + 1, height)
     axes = figure.add_subplot()
@@ -36,9 +41,13 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
         if chosen:
             axes.scatter(*zip(*chosen, strict=True), s=30, color=_COLOURS[state],
                          label=f'{state} ({len(chosen)})', zorder=3)
+    taken = [place for name, place in places.items() if not tasks[name].count]
+    if taken:
+        axes.scatter(*zip(*taken, strict=True), s=8, color='white', zorder=4)
     if tallest <= _MOST_NAMED:
+        start = _common_start([task.job for task in tasks.values()])
         for name, (x, y) in places.items():
-            axes.text(x + 0.03, y, _short(tasks[name]), fontsize=6, va='center')
+            axes.text(x + 0.04, y, _short(tasks[name], start), fontsize=6, va='center', bbox=_PAPER)
     axes.set_xlim(-0.2, len(columns) - 0.1)
     axes.invert_yaxis()
     axes.axis('off')
@@ -46,7 +55,25 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
     return style.save_figure(figure, out)
 
 
-def _short(task: Task) -> str:
-    """Return what tells a task from its like: the end of its name without the digest."""
+def _places(columns: Sequence[Sequence[Task]], height: int) -> dict[str, tuple[float, float]]:
+    """Return task -> (x, y): each column as tall as the others, near what its tasks need."""
+    places: dict[str, tuple[float, float]] = {}
+    for x, column in enumerate(columns):
+        above = {task.name: fmean(places[name][1] for name in task.needs) if task.needs else 0
+                 for task in column}
+        for i, task in enumerate(sorted(column, key=lambda task: above[task.name])):
+            places[task.name] = (x, (i + 0.5) / len(column) * height)
+    return places
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """Return the parts between underscores that all names start with."""
+    words = [name.split('_') for name in names]
+    same = takewhile(lambda parts: len(set(parts)) == 1, zip(*words, strict=False))
+    return '_'.join(parts[0] for parts in same)
+
+
+def _short(task: Task, start: str) -> str:
+    """Return what tells a task from its like: no digest, and not what all names start with."""
     control = task.name.removeprefix(task.job).lstrip('_')
-    return control or task.job.rpartition('_')[0][-44:]
+    return control or task.job.removeprefix(start).rpartition('_')[0].lstrip('_')

@@ -90,6 +90,7 @@ class _Queue:
             if missing:
                 self.waiting.remove(task)
                 self.failed[task.name] = f'left out: it needs {", ".join(missing)}'
+                self.folder.fail(task.name, self.failed[task.name])
 
     def start(self) -> None:
         """Start tasks for as long as one is ready and a worker free."""

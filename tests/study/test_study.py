@@ -16,6 +16,7 @@ from mmlth.core.overlap import overlap
 from mmlth.core.store import Store
 from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config
+from mmlth.study.cost import probe_seconds
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
 from mmlth.transfer.tickets import target_settings, transfer_ticket
@@ -167,6 +168,40 @@ def test_a_plan_trains_and_writes_nothing(finished, tmp_path, done):
     code, out, _ = run_study('plan', path, '--work-dir', work_dir)
     assert code == 0 and ('[done]' in out) == done and '[1 to train]' in out
     assert stamps(work_dir) == before and work_dir.exists() == done
+
+
+def test_the_status_tells_what_is_done_and_what_has_failed_and_why(finished):
+    path, work_dir, _ = finished
+    code, out, _ = run_study('status', path, '--work-dir', work_dir)
+    *lines, _, counts = out.splitlines()
+    assert code == 0 and counts.startswith('6 done, 0 running, 2 failed, 0 waiting')
+    assert any(' failed ' in line and 'error: round 0' in line for line in lines)
+    assert any(' failed ' in line and 'left out: it needs' in line for line in lines)
+    assert run_study('status', path, '--work-dir', work_dir, '--watch', 1)[0] == 0  # it is over
+
+
+def test_a_new_study_waits(finished, tmp_path):
+    code, out, _ = run_study('status', finished[0], '--work-dir', tmp_path / 'new')
+    assert code == 0 and '0 done, 0 running, 0 failed, 8 waiting' in out
+
+
+def test_a_plan_tells_hours_and_draws_the_graph(finished, tmp_path):
+    path, work_dir, _ = finished
+    figure = tmp_path / 'plan.png'
+    one = ('--only', 'rounds')
+    code, out, _ = run_study('plan', path, '--work-dir', work_dir, *one, '--figure', figure)
+    assert code == 0 and 'about 0.0 h, one training at a time' in out
+    assert figure.read_bytes().startswith(b'\x89PNG')
+    _, out, _ = run_study('plan', path, '--work-dir', tmp_path / 'new', *one)
+    assert 'hours: unknown for ' in out and '--probe times ten steps' in out
+    _, out, _ = run_study('plan', path, '--work-dir', tmp_path / 'new', *one, '--probe')
+    assert 'about 0.0 h' in out and not (tmp_path / 'new').exists()
+
+
+def test_a_probe_stands_for_all_steps_of_a_training(job_of, tmp_path):
+    steps = job_of('rounds', 0)[1]['rounds'][0]['steps']
+    config = toys.write_config(tmp_path, model=dict(type='ToyNet', seconds_per_step=0.05))
+    assert probe_seconds(load_config(str(config))) >= 0.05 * steps
 
 
 def test_pages_figures_and_records_are_there(finished, job_of):
