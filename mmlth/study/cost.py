@@ -3,6 +3,7 @@ import json
 import tempfile
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from statistics import fmean, median
 
 from mmengine.config import Config
@@ -90,7 +91,9 @@ def probe_seconds(cfg: Config) -> float:
         cfg: A training config. Evaluation isn't timed, and nothing is left on the disk.
     """
     with tempfile.TemporaryDirectory() as folder, quiet():
-        cfg = Config({**cfg.to_dict(), 'work_dir': folder})
+        # MMEngine finds loggers and visualizers by the name of the experiment.
+        own = dict(work_dir=folder, experiment_name=Path(folder).name)
+        cfg = Config({**cfg.to_dict(), **own})
         runner = Runner.from_cfg(cfg)
         loop = runner.build_train_loop(cfg.train_cfg)
         runner.model.train()

@@ -14,6 +14,7 @@ from mmlth.study.progress import Progress
 from mmlth.study.tasks import Task
 from mmlth.study.worker import BUSY, worker_command
 
+TICK = 0.05  # seconds between two looks at what runs
 LOOK_AGAIN = 10.0  # seconds until a task that another process works on is looked at again
 
 
@@ -48,7 +49,7 @@ def run_tasks(
         while queue.waiting or queue.running:
             queue.leave_out()
             queue.start()
-            time.sleep(0.5)
+            time.sleep(TICK)
             queue.collect()
     finally:
         queue.stop()
@@ -94,17 +95,18 @@ class _Queue:
 
     def start(self) -> None:
         """Start tasks for as long as one is ready and a worker free."""
-        for task in self._ready():
-            used = {each.worker for each in self.running}
-            free = [worker for worker in range(self.machine.workers) if worker not in used]
+        used = {each.worker for each in self.running}
+        free = [worker for worker in range(self.machine.workers) if worker not in used]
+        for task in self._ready() if free else ():
             if not free:
                 return
             self.waiting.remove(task)
             if self.folder.is_done(task):
                 self.progress.say(task.name, 'done by another process')
                 continue
-            process = self._start_worker(task, free[0])
-            self.running.append(_Running(task=task, process=process, worker=free[0]))
+            worker = free.pop(0)
+            process = self._start_worker(task, worker)
+            self.running.append(_Running(task=task, process=process, worker=worker))
 
     def collect(self) -> None:
         """Take note of the tasks that have ended."""

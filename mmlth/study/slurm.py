@@ -101,7 +101,7 @@ def _executor(folder: StudyFolder, machine: Machine, options: Mapping[str, Any])
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(f'--slurm {" ".join(unknown)}: unknown options; known are {known}')
-    own: dict[str, Any] = dict(use_srun=False, cpus_per_task=max(1, machine.threads))
+    own: dict[str, Any] = dict(cpus_per_task=max(1, machine.threads))
     if machine.gpus_per_job:
         own['gpus_per_node'] = machine.gpus_per_job
     if machine.threads:
@@ -133,14 +133,18 @@ def _submit(
 def _submit_one(
     task: Task, folder: StudyFolder, executor: Any, after: list[str], data_root: str | None,
 ) -> str:
+    from submitit.core.utils import FailedJobError
+
     processes = int(executor.parameters.get('gpus_per_node', 1))
     command = worker_command(folder, task, data_root=data_root, processes=processes)
     dependency = dict(dependency=f'afterok:{":".join(after)}') if after else dict(dependency=None)
     executor.update_parameters(
         job_name=task.name[:60], **dependency,
         additional_parameters={'kill_on_invalid_dep': 'yes', 'requeue': True})
-    job = executor.submit(SlurmTask(command, folder.log(task.name)))
-    return str(job.job_id)
+    try:
+        return str(executor.submit(SlurmTask(command, folder.log(task.name))).job_id)
+    except FailedJobError as error:
+        raise ValueError(f'sbatch refused {task.name}: {str(error).strip()}') from error
 
 
 def _queue() -> set[str]:

@@ -7,9 +7,12 @@ import sys
 import pytest
 import toys
 from conftest import ROOT, tool_env
-from stand_ins import processes_of, wait_until, write_study
 
 from mmlth.core.files import read_json
+
+sys.path.append(str(ROOT / 'tests' / 'study'))
+
+from stand_ins import processes_of, wait_until, write_study
 
 ray = pytest.importorskip('ray')
 pytestmark = pytest.mark.slow
