@@ -52,7 +52,7 @@ class SummaryRow:
 
 
 def main_metrics(summary: Summary) -> list[str]:
-    """Return the metrics that stand for a round, one a task (:func:`.metrics.choose_main`).
+    """Return the metrics that stand for a round, one a task (:func:`mmlth.analysis.metrics.choose_main`).
 
     Falls back to none where no round or control has any.
     """

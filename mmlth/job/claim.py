@@ -20,7 +20,8 @@ def claimed(job: Job, *, overwrite: bool = False, accept: tuple[str, ...] = ()) 
 
     Args:
         job: With its plan.
-        overwrite, accept: See :func:`whose`.
+        overwrite: See :func:`whose`.
+        accept: Likewise.
 
     Raises:
         ValueError, OSError, RuntimeError: As :func:`whose`; another process works there, the disk
