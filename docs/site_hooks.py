@@ -47,9 +47,11 @@ def split_recipes(readme: str) -> tuple[str, str]:
 
 
 class Docstrings(Extension):
-    """Write docstrings in the site's Markdown."""
+    """Write docstrings in the site's Markdown; show what a package passes on in its own module alone."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
+        if obj.is_module:
+            obj.exports = None
         if obj.docstring:
             obj.docstring.value = in_markdown(obj.docstring.value)
 
