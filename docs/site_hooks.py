@@ -1,7 +1,7 @@
 """What the site (mkdocs.yml) adds to the pages that a git host shows.
 
-README and CHANGELOG become pages, and README's recipes one of their own; each room of the code gets a page of
-its docstrings.
+README and CHANGELOG become pages, and README's recipes one of their own; notebooks are shown as
+they were run; each room of the code gets a page of its docstrings.
 """
 import re
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 from griffe import Extension, Object
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ('LICENSE', 'CITATION.cff')  # README links to them
@@ -19,8 +20,12 @@ ROOMS = ('core', 'settings', 'engine', 'job', 'trained', 'deploy', 'analysis', '
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that don't lie in docs/."""
     start, recipes = split_recipes(read('README.md'))
-    pages = {'index.md': start, 'recipes.md': recipes, 'changelog.md': read('CHANGELOG.md')}
+    pages: dict[str, str | bytes] = {
+        'index.md': start, 'recipes.md': recipes, 'changelog.md': read('CHANGELOG.md')}
     pages |= {f'api/{room}.md': f'::: mmlth.{room}\n' for room in ROOMS}
+    for path in sorted((ROOT / 'docs').glob('*.ipynb')):
+        text, resources = MarkdownExporter().from_filename(str(path))
+        pages |= {f'{path.stem}.md': text, **resources['outputs']}  # its figures
     for name, text in pages.items():
         files.append(File.generated(config, name, content=text))
     for name in FILES:
@@ -31,7 +36,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def read(name: str) -> str:
     """Read a page of the root, with links as they are in docs/."""
     text = (ROOT / name).read_text(encoding='utf-8')
-    return text.replace('](docs/', '](').replace('](CHANGELOG.md)', '](changelog.md)')
+    text = text.replace('](docs/', '](').replace('](CHANGELOG.md)', '](changelog.md)')
+    return text.replace('.ipynb)', '.md)')
 
 
 def split_recipes(readme: str) -> tuple[str, str]:
@@ -47,7 +53,7 @@ def split_recipes(readme: str) -> tuple[str, str]:
 
 
 class Docstrings(Extension):
-    """Write docstrings in the site's Markdown; show what a package passes on in its own module alone."""
+    """Write docstrings in the site's Markdown; show each object in its own module alone."""
 
     def on_object(self, *, obj: Object, **_: Any) -> None:
         if obj.is_module:
