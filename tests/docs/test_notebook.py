@@ -50,5 +50,5 @@ def test_it_finds_inspects_deploys_and_shows_a_ticket(notebook, tmp_path, monkey
     assert 'train: 16 images' in shown['draw']
     assert 'round 1 done: sparsity 80.00%' in shown['train']
     assert '80.00% of the scope' in shown['look']
-    assert 'image/png' in shown['layers'] and 'image/png' in shown['show']
+    assert 'image/png' in shown['layers'] and 'image/jpeg' in shown['show']
     assert 'wrote work_dirs/deployed' in shown['plan']
