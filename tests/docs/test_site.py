@@ -33,7 +33,7 @@ def build(tmp_path):
         (tmp_path / 'docs').mkdir()
         (tmp_path / 'docs' / 'index.md').write_text(text)
         (tmp_path / 'mkdocs.yml').write_text(
-            f'INHERIT: {ROOT}/mkdocs.yml\nhooks: []\nplugins: []\nnav: [index.md]\n')
+            f'INHERIT: {ROOT}/mkdocs.yml\nhooks: []\nwatch: []\nplugins: []\nnav: [index.md]\n')
         mkdocs.build(load_config(str(tmp_path / 'mkdocs.yml'), site_dir=str(tmp_path / 'site')))
         return (tmp_path / 'site' / 'index.html').read_text()
     return call
