@@ -93,6 +93,8 @@ setup(
         'slurm': ['submitit>=1.5'],
         'ray': ['ray>=2.9'],
         'tests': ['pytest', 'pytest-xdist', 'hypothesis', 'scikit-learn', 'tensorboard', 'tidecv'],
+        'docs': ['mkdocs-material>=9.5', 'mkdocstrings>=1.0', 'mkdocstrings-python>=2.0',
+                 'nbconvert>=7.16', 'nbclient>=0.10', 'ipykernel>=6.29'],
         'dev': ['pytest>=8', 'pytest-xdist', 'ruff>=0.15', 'mypy>=1.18'],
     },
     zip_safe=False,

@@ -32,7 +32,8 @@ def analyse(
     """Write ``analyses.csv``, ``.json``, ``.txt`` and figures; return the tables as text.
 
     Args:
-        given: Work directories, rounds or tickets (:func:`.trainings.find_trainings`).
+        given: Work directories, rounds or tickets, as for
+            :func:`mmlth.analysis.trainings.find_trainings`.
         questions: Of :data:`QUESTIONS`.
         out: Folder; None takes ``report/`` of the first job.
         annotations: COCO file of the images, if not where the dump says.

@@ -48,7 +48,7 @@ def aggregate(rows: Iterable[Row], metric: str, y: str = 'metric') -> list[Group
     Args:
         rows: Finished trainings.
         metric: Name in the rows' metrics.
-        y: 'metric', 'change' or 'difference' (see :func:`.rows.value`).
+        y: 'metric', 'change' or 'difference' (see :func:`mmlth.analysis.rows.value`).
 
     Returns:
         One a group, in the order of the rows.

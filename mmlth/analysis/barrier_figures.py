@@ -58,7 +58,7 @@ def plot_against_k(results: Sequence[Mapping[str, Any]], path: str | Path) -> Pa
     """Draw barriers against k; a filled marker is a pair of nets that match the dense one.
 
     Args:
-        results: Of :func:`load_barriers`.
+        results: Of :func:`mmlth.analysis.barriers.load_barriers`.
         path: PNG, PDF or SVG to write.
     """
     names = list(dict.fromkeys(name for each in results for name in each['barriers']))

@@ -35,7 +35,8 @@ def curves_panel(
         points: To draw.
         colours: Of their lines.
         title: Over the panel.
-        x, y: Labels of the axes.
+        x: Label of the axis.
+        y: Likewise.
         span: Of the x axis, where another panel has the same; None fits it to the points.
         of_paper: Draw the paper's bands, with a legend of their own, in place of error bars.
     """
@@ -77,7 +78,7 @@ def draw_curves(
         band: Draw intervals as bands, in place of error bars.
 
     Returns:
-        A note on the dense nets (:func:`.panels.draw_dense`).
+        A note on the dense nets (:func:`mmlth.analysis.panels.draw_dense`).
     """
     curves: dict[tuple[str, str], list[PlotPoint]] = {}
     for point in points:

@@ -14,7 +14,7 @@ class MaskRow(TypedDict):
     """A stored mask beside the final one.
 
     ``step`` is of the optimizer, ``share`` that of the whole training, in [0, 1]; the others are
-    those of :func:`mmlth.core.early_bird.compare`.
+    those of :func:`mmlth.core.overlap.describe`.
     """
 
     step: int

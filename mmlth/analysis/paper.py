@@ -37,7 +37,7 @@ class PaperPoint:
         y: The number.
         low, high: Three standard deviations around it; NaN where there is no band.
         dense: Whether it is the dense net's.
-        quantity: What y is, a key of :data:`.paper_columns.Y_LABELS`.
+        quantity: What y is, a key of :data:`mmlth.analysis.paper_columns.Y_LABELS`.
     """
 
     line: str
@@ -55,7 +55,7 @@ def read(name: str) -> list[PaperPoint]:
     """Return a file's points, set by set.
 
     Args:
-        name: One of :data:`.paper_columns.REFERENCES`.
+        name: One of :data:`mmlth.analysis.paper_columns.REFERENCES`.
 
     Raises:
         ValueError: Unknown name; lists the known ones.
@@ -72,7 +72,7 @@ def by_task(name: str, metrics: Sequence[str], *, iou: bool = False) -> dict[str
     Where the file has none of those, it returns all.
 
     Args:
-        name: One of :data:`.paper_columns.REFERENCES`.
+        name: One of :data:`mmlth.analysis.paper_columns.REFERENCES`.
         metrics: Metrics of one's own.
         iou: Ask for the overlap of masks in place of the mAP.
 

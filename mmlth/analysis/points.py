@@ -50,7 +50,10 @@ class PlotPoint:
 
 
 def metric_points(rows: Sequence[Row], metric: str, y: str) -> list[PlotPoint]:
-    """Return the means of a metric over seeds (:func:`.averages.aggregate`); dense nets last."""
+    """Return the means of a metric over seeds, dense nets last.
+
+    See :func:`mmlth.analysis.averages.aggregate`.
+    """
     tickets = [row for row in rows if not is_dense(row)]
     return _points(aggregate(tickets + dense_rows(rows), metric, y), tickets)
 

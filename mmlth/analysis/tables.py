@@ -52,9 +52,9 @@ class SummaryRow:
 
 
 def main_metrics(summary: Summary) -> list[str]:
-    """Return the metrics that stand for a round, one a task (:func:`.metrics.choose_main`).
+    """Return the metrics that stand for a round, one a task.
 
-    Falls back to none where no round or control has any.
+    None where no round or control has any; see :func:`mmlth.analysis.metrics.choose_main`.
     """
     return metrics.choose_main(metric_names(summary))
 

@@ -12,7 +12,8 @@ def interpolate(a: Tensors, b: Tensors, share: float) -> Weights:
     from the nearer state, from ``a`` half-way: values between them may mean nothing.
 
     Args:
-        a, b: name -> tensor, of the same names, shapes and dtypes.
+        a: name -> tensor.
+        b: The same names, shapes and dtypes.
         share: In [0, 1]; at 0 and 1 the result is a copy of ``a`` and ``b``, bit for bit.
 
     Raises:

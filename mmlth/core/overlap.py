@@ -47,7 +47,8 @@ def count_overlap(
     """Count, for each tensor, what two sets of masks keep.
 
     Args:
-        a, b: Masks of the same names and shapes.
+        a: name -> mask.
+        b: The same names and shapes.
         alive: name -> weights of the tensor that masks before them keep, outside of which
             neither keeps any; by default all weights.
 

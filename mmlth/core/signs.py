@@ -24,7 +24,8 @@ def count_signs(a: Tensors, b: Tensors, masks: Tensors) -> dict[str, Signs]:
     """Compare signs, tensor by tensor, where a mask keeps the weight.
 
     Args:
-        a, b: Weights; those without a mask are left out.
+        a: name -> weight; those without a mask are left out.
+        b: Likewise.
         masks: name -> bool tensor of the same shape, True where signs are compared.
 
     Raises:

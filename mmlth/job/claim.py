@@ -22,7 +22,8 @@ def claimed(
 
     Args:
         job: With its plan.
-        overwrite, accept: See :func:`whose`.
+        overwrite: See :func:`whose`.
+        accept: See :func:`whose`.
         together: Let in others that do trainings of this very job.
 
     Raises:

@@ -26,7 +26,9 @@ def estimate(
     """Say in a line how long what is left takes, one training at a time.
 
     Args:
-        study, tasks, folder: Of the study.
+        study: Of which something is left.
+        tasks: Its tasks.
+        folder: Of the study.
         data_root: Where the data lies, for a probe.
         probe: Time steps of the configs of which nothing is finished.
     """
@@ -51,7 +53,9 @@ def hours_left(
     """Return the hours that what is left takes, as far as it is known.
 
     Args:
-        study, tasks, folder: Of the study.
+        study: Of which something is left.
+        tasks: Its tasks.
+        folder: Of the study.
         seconds: Config -> seconds of a training of its own length; None takes finished ones.
     """
     known = _seconds_by_config(study, tasks, folder) if seconds is None else seconds

@@ -131,7 +131,8 @@ def write_pages(study: Study, folder: StudyFolder, out: Path, command: str) -> l
     Where tickets can be judged, NAME_verdict.json too.
 
     Args:
-        study, folder: See :func:`collect`.
+        study: See :func:`collect`.
+        folder: Likewise.
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
 

@@ -30,7 +30,8 @@ def walk(
 
     Args:
         cfg: Of the training, with its training and validation data; not changed.
-        a, b: Whole states of the ends.
+        a: Whole state of the one end.
+        b: Of the other.
         shares: In [0, 1].
         work_dir: For logs.
         bn_batches: Training batches on which statistics are measured; 0 interpolates them.

@@ -89,8 +89,11 @@ def rank_checkpoint(
     Args:
         path: Checkpoint (``.pth``, ``.safetensors``) with names as of torchvision, MMPretrain or
             MMDet.
-        cfg, out, choice, overwrite: See :func:`transfer_ticket`.
+        cfg: See :func:`transfer_ticket`, as for ``out``, ``choice`` and ``overwrite``.
+        out: Ticket file to write.
         sparsity: Pruned share of the backbone's weights in the scope, in (0, 1).
+        choice: Tensors and values to take.
+        overwrite: Replace ``out``.
         settings: Scope and seed of the target; None takes the scope ``backbone``.
 
     Raises:

@@ -33,11 +33,22 @@ class EarlyBirdHook(Hook):
 
     Args:
         folder: Where the looks go; what an earlier training left is deleted.
-        density, names, ticket, rewind, criterion, allocation, min_kept, seed: See
-            :class:`mmlth.core.mask_watch.MaskWatch`.
+        density: Kept share of the scope after the pruning to come, in (0, 1). More on this and
+            what the pruning has: :class:`mmlth.core.mask_watch.MaskWatch`.
+        names: Tensors of the scope, for a dense training; or None.
+        ticket: Ticket file that is trained; or None.
+        rewind: File of w_k; or None.
         begin: First moment that may be looked at: 'init', a number of steps, 'epoch_K' or 'P%'. In
             a dense round it must not be before w_k is captured.
-        interval, tolerance, patience, fraction: See :class:`mmlth.core.early_bird.EarlyBird`.
+        criterion: As the pruning has it.
+        allocation: As the pruning has it.
+        min_kept: As the pruning has it.
+        seed: As the pruning has it.
+        interval: Steps between two looks. More on this and all below:
+            :class:`mmlth.core.early_bird.EarlyBird`.
+        tolerance: Of a settled mask, in (0, 1).
+        patience: Number of earlier masks, at least 1.
+        fraction: Of the training that ends it, in (0, 1], or None.
 
     Attributes:
         max_steps: Steps of the whole training.
