@@ -110,7 +110,8 @@ def is_locked(path: str | Path) -> bool:
             found = fcntl.fcntl(handle, fcntl.F_GETLK, asked)
     except OSError:  # no file, or a file system without locks
         return False
-    return struct.unpack('hhqqi', found)[0] != fcntl.F_UNLCK
+    kind: int = struct.unpack('hhqqi', found)[0]
+    return kind != fcntl.F_UNLCK
 
 
 def _lock(handle: TextIO, path: Path, together: bool) -> None:

@@ -133,12 +133,11 @@ class Job:
 
     def adopt(self, training: Training) -> Outcome | None:
         """Take over another job's training in place of this one, if there is one to take."""
+        other: Store | None = None
         if training.shared_from:
             other = find_shared(self.store, training, self.facts()['identity'])
         elif self.finder is not None:
             other = find_equal(self.store, training, self.facts(), self.finder)
-        else:
-            return None
         return adopt(self.store, training, other) if other else None
 
     def finish(self, training: Training, outcome: Outcome) -> None:

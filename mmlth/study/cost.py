@@ -102,7 +102,8 @@ def probe_seconds(cfg: Config) -> float:
         loop = runner.build_train_loop(cfg.train_cfg)
         runner.model.train()
         optim_wrapper = runner.build_optim_wrapper(cfg.optim_wrapper)
-        seconds, batches = [], iter(loop.dataloader)
+        seconds: list[float] = []
+        batches = iter(loop.dataloader)
         while len(seconds) < STEPS + 2:
             start = time.monotonic()
             batch = next(batches, None)

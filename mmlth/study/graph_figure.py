@@ -39,11 +39,13 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
     for state in STATES:
         chosen = [place for name, place in places.items() if states[name] == state]
         if chosen:
-            axes.scatter(*zip(*chosen, strict=True), s=30, color=_COLOURS[state],
-                         label=f'{state} ({len(chosen)})', zorder=3)
+            xs, ys = zip(*chosen, strict=True)
+            label = f'{state} ({len(chosen)})'
+            axes.scatter(xs, ys, s=30, color=_COLOURS[state], label=label, zorder=3)
     taken = [place for name, place in places.items() if not tasks[name].count]
     if taken:
-        axes.scatter(*zip(*taken, strict=True), s=8, color='white', zorder=4)
+        xs, ys = zip(*taken, strict=True)
+        axes.scatter(xs, ys, s=8, color='white', zorder=4)
     if tallest <= _MOST_NAMED:
         start = _common_start([task.job for task in tasks.values()])
         for name, (x, y) in places.items():

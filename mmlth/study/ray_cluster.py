@@ -1,4 +1,5 @@
 """Run the tasks of a study on a Ray cluster, which places them and tries lost ones again."""
+import logging
 import os
 import subprocess
 import time
@@ -99,7 +100,7 @@ def _connected(address: str) -> Any:
     except ImportError as error:
         raise ValueError("--executor ray needs Ray: pip install 'mmlth[ray]'") from error
     try:
-        ray.init(address=address, log_to_driver=False, logging_level='ERROR')
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except ConnectionError as error:
         raise ValueError(
             f'--ray-address {address}: no Ray cluster answers there ({error}). Start one with ray '

@@ -115,7 +115,8 @@ def _submit(
     data_root: str | None,
 ) -> dict[str, str]:
     """Submit what is neither done nor in the queue; return task -> its Slurm job, in order."""
-    queued, found = _queue(), {}
+    queued = _queue()
+    found: dict[str, str] = {}
     for task in tasks.values():
         if folder.is_done(task):
             continue
@@ -160,7 +161,8 @@ def _wait(
     waiting: dict[str, str], tasks: Mapping[str, Task], folder: StudyFolder,
 ) -> dict[str, str]:
     """Wait until every task is done, or has left the queue without its records."""
-    progress, failed = Progress(tasks, folder), {}
+    progress = Progress(tasks, folder)
+    failed: dict[str, str] = {}
     gone: dict[str, float] = {}  # task that has left the queue -> when
     while waiting:
         queued = _queue()

@@ -139,7 +139,7 @@ def main(argv: list[str] | None = None) -> int:
     except BlockingIOError as error:
         print(f'error: {error}', file=sys.stderr)
         return BUSY
-    except Exception as error:
+    except (ValueError, OSError, RuntimeError) as error:
         folder.fail(args.task, f'{error}')
         traceback.print_exc()
         print(f'error: {error}', file=sys.stderr)
