@@ -10,6 +10,7 @@ from typing import Any
 from mmlth.analysis.measurements import DENSE, Measurement
 from mmlth.analysis.metrics import choose_main, metric_names, short_name
 from mmlth.analysis.trainings import Analysed
+from mmlth.core.masks import LOGGED_DENSITY
 
 Points = list[tuple[float, float]]  # (optimizer steps done, value), by steps
 _NO_METRICS = ('data_time', 'time', 'step')
@@ -57,7 +58,8 @@ def read_curves(folder: Path, steps: int) -> Curves:
     for line, iterations in _lines(files):
         if 'loss' in line:
             losses[line['step']] = line['loss']
-        else:  # an evaluation: its step is an epoch, or always 0 where there are none
+        elif not any(name.startswith(LOGGED_DENSITY) for name in line):
+            # An evaluation: its step is an epoch, or always 0 where there are none.
             metrics = {name: line[name] for name in line if name not in _NO_METRICS}
             evaluated[line['step'] or iterations] = metrics
     several_a_step = min(1.0, steps / max(losses, default=1))  # with accumulated gradients

@@ -10,6 +10,7 @@ from torch import Tensor
 Masks = dict[str, Tensor]
 Weights = dict[str, Tensor]
 Tensors = Mapping[str, Tensor]  # masks, weights or scores that are only read
+LOGGED_DENSITY = 'density/'  # before a tensor's name, in the log of a training
 
 
 def dense_masks(weights: Tensors) -> Masks:

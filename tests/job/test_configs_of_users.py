@@ -19,6 +19,8 @@ def test_every_round_has_a_visualizer_of_its_own_that_shows_its_sparsity(tmp_pat
         rows = [json.loads(line) for line in lines]
         assert {r['imp_round'] for r in rows if 'imp_round' in r} == {i}
         assert {round(r['sparsity'], 3) for r in rows if 'sparsity' in r} == {sparsity}
+        densities = [value for row in rows for name, value in row.items() if 'density/' in name]
+        assert len(densities) == (len(toys.NAMES) if i else 0)
         (events, ) = folder.glob('events*')
         shown = EventAccumulator(str(events)).Reload()
         assert {scalar.value for scalar in shown.Scalars('sparsity')} == {sparsity}

@@ -8,7 +8,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.checkpoints import iterations_of
-from mmlth.core.masks import Weights, check_zeros, density, digest
+from mmlth.core.masks import LOGGED_DENSITY, Weights, check_zeros, density, digest
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
 from mmlth.engine.restore import (
     hold_learning_rate,
@@ -85,6 +85,9 @@ class TicketHook(Hook):
         if not resumed:
             self._mask_averages(runner)
             self._restore_optimizers(runner)
+            shares = {f'{LOGGED_DENSITY}{name}': density({name: mask})
+                      for name, mask in self.ticket.masks.items()}
+            runner.visualizer.add_scalars(shares, step=0)
         pruned = 1 - density(self.ticket.masks)
         runner.logger.info(f'training ticket {self.path}: {pruned:.2%} of its scope pruned, '
                            f'{"resumed" if resumed else "from its initial weights"}')
