@@ -146,6 +146,8 @@ def test_report_only_trains_nothing_and_writes_where_it_is_told(finished, tmp_pa
     assert code == 0 and 'records of 5 jobs and pages of 4 experiments' in out
     assert stamps(work_dir) == before
     assert {p.name for p in (tmp_path / 'pages').glob('*.md')} == {f'{name}.md' for name in GOOD}
+    assert {p.name for p in (tmp_path / 'pages').glob('*.pdf')} == {f'{name}.pdf' for name in GOOD}
+    assert 'interactive report: ' in out
 
 
 def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):

@@ -1,0 +1,50 @@
+"""The page of a study: an experiment a section."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmlth.analysis.experiments import Experiment
+from mmlth.analysis.rows import Row
+from mmlth.core.records import Summary
+from mmlth.html_report import page
+from mmlth.html_report.provenance import provenance
+from mmlth.html_report.sections import Page, section
+
+Collected = Sequence[tuple[Experiment, Sequence[Row]]]
+
+
+def report_study(
+    title: str, collected: Collected, jobs: Mapping[str, Summary], out: Path, command: str
+) -> str:
+    """Write ``index.html`` of a study; return the line that says where, or how to get it.
+
+    Args:
+        title: Of the page.
+        collected: Experiments that have a finished ticket, each with its rows.
+        jobs: Name -> summary of every finished job.
+        out: Folder, in which NAME.png, NAME.pdf and NAME.csv of each experiment lie.
+        command: That writes the page.
+    """
+    path = out / page.FILE
+    if not page.is_installed():
+        return page.how_to_get(path)
+    sections = [section(rows, each, _files(each.name)) for each, rows in collected]
+    whole = Page(title=title, facts=_facts(collected, jobs), sections=sections, command=command,
+                 jobs=provenance(jobs))
+    page.write_page(whole, path)
+    return page.where(path)
+
+
+def _files(name: str) -> dict[str, str]:
+    return {'figure as PDF': f'{name}.pdf', 'as PNG': f'{name}.png',
+            'every training as CSV': f'{name}.csv'}
+
+
+def _facts(collected: Collected, jobs: Mapping[str, Summary]) -> list[str]:
+    trained = [record for job in jobs.values() for record in [*job.rounds, *job.controls]
+               if not record.get('trained_in')]
+    hours = sum(record['seconds'] for record in trained) / 3600
+    seeds = {row['seed'] for _, rows in collected for row in rows}
+    return [page.count(len(collected), 'experiment'), page.count(len(jobs), 'job'),
+            page.count(len(trained), 'training'), page.count(len(seeds), 'seed'),
+            f'{hours:.1f} hours of training and evaluation']
