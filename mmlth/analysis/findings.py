@@ -10,7 +10,7 @@ from mmlth.analysis import verdicts
 from mmlth.analysis.averages import Group, average
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
 from mmlth.analysis.metrics import NOTHING, format_metric
-from mmlth.analysis.rows import Row, is_dense, line_names, nothing_detected, point_name, value
+from mmlth.analysis.rows import Row, is_dense, line_names, nothing_detected, place_name, value
 from mmlth.analysis.style import short_tensor
 from mmlth.analysis.verdict import Verdict
 
@@ -85,9 +85,10 @@ def _of_line(
             return []  # a metric of another task
         return [Finding(subject=line, claim=NOT_JUDGED, sentence=f'{title}: {NOTHING}.')]
     best, worst = known[0], known[-1]
-    told = _difference(best, f' its dense net in {title}') + f', {_place(best, x_label)}'
+    at_best, at_worst = (place_name(each.label, each.x, x_label) for each in (best, worst))
+    told = _difference(best, f' its dense net in {title}') + f', {at_best}'
     if len(known) > 1:
-        told = f'at best {told}; at worst {_difference(worst)}, {_place(worst, x_label)}'
+        told = f'at best {told}; at worst {_difference(worst)}, {at_worst}'
     sentence = f'{told}{_controls(tickets, rows, metric)}. {_seeds([best, worst])}'
     return [Finding(subject=line, claim=NOT_JUDGED, sentence=sentence)]
 
@@ -100,20 +101,6 @@ def _difference(group: Group, than: str = '') -> str:
         return said
     low, high = group.mean - group.ci, group.mean + group.ci
     return f'{said} [{format_metric(low, "+")}, {format_metric(high, "+")}]'
-
-
-def _place(group: Group, x_label: str) -> str:
-    """Say where a point lies: its label, or x with its unit.
-
-    Labels end in their unit: 'pruned (%)', 'pruned after (% of training)'.
-    """
-    if group.label or not x_label:
-        return point_name(group.label, group.x)
-    name, _, unit = x_label.removesuffix(')').partition(' (')
-    number = point_name('', group.x)
-    if unit == '%':
-        return f'{number}% {name}'
-    return f'{name} {number}{unit}' if unit else f'{name}: {number}'
 
 
 def _seeds(groups: Sequence[Group]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mmlth.analysis import style
 from mmlth.analysis.metrics import NOTHING
 from mmlth.analysis.points import PlotPoint
+from mmlth.analysis.rows import place_name
 
 if TYPE_CHECKING:
     import altair as alt
@@ -119,10 +120,10 @@ def layers(points: Sequence[PlotPoint], lines: Sequence[str], names: Sequence[st
 def _values(point: PlotPoint, x: str) -> dict[str, Any]:
     """Return a point as data of a chart; numbers that are missing are left out."""
     numbers = {key: _short(getattr(point, key)) for key in ('x', 'y', 'low', 'high')}
-    at = f'{point.x:.4g} {x}'.strip() if math.isfinite(point.x) and x else point.label
+    at = place_name('', point.x, x) if math.isfinite(point.x) and x else point.label
     notes = [f'{point.n} seed{"s" * (point.n != 1)}']
     notes += [f'control: {point.control}'] if point.control else []
-    notes += [f'{NOTHING} in {point.lost}'] if point.lost else []
+    notes += [f'{NOTHING} in {point.lost} of {point.n}'] if point.lost else []
     notes += [style.COLLAPSED] if point.collapsed else []
     said: dict[str, Any] = dict(
         line=point.line, label=point.label, at=at, control=point.control, value=_value(point),
@@ -237,7 +238,8 @@ def _finished(layers: Sequence[Any], values: list[dict[str, Any]], *, zoomed: li
         name='zoom', bind='scales', encodings=zoomed, zoom=_PINCH)
     hidden = alt.param(name='hidden', value=[])
     first, *others = [_with_tooltip(layer) for layer in layers]
-    chart = alt.layer(first.add_params(zoom), *others).transform_filter(_SHOWN)
+    first = first.properties(name='first').add_params(zoom)  # else Altair counts names up
+    chart = alt.layer(first, *others).transform_filter(_SHOWN)
     chart = chart.add_params(hidden).properties(
         width='container', height=height,
         autosize=alt.AutoSizeParams(type='fit-x', contains='padding'))

@@ -69,12 +69,14 @@ function zoom(view, factor) {
 async function save(number, name, format) {
   const spec = { ...specOf(number), width: 560 };
   delete spec.autosize;
-  const compiled = vegaLite.compile(spec, { config: config(false, true) }).spec;
-  const view = new vega.View(vega.parse(compiled), { renderer: 'none' });
+  const { view } = await vegaEmbed(document.createElement('div'), spec, {
+    actions: false, defaultStyle: false, mode: 'vega-lite', config: config(false, true),
+  });
   const link = document.createElement('a');
   link.href = await view.toImageURL(format, format === 'png' ? 3 : 1);
   link.download = `${name}.${format}`;
   link.click();
+  view.finalize();
 }
 
 function setTheme(isDark) {

@@ -15,7 +15,7 @@ from mmlth.version import __version__
 FILE = 'index.html'
 MOST_BYTES = 2_000_000
 _NEEDED = ('altair', 'vl_convert', 'jinja2')
-_EXPORTED = 'Object.assign(window, {vega, vegaLite, vegaEmbed});'
+_EXPORTED = 'Object.assign(window, {vegaEmbed});'
 _FOLDER = Path(__file__).parent
 # COLOURS, as bright as a dark page needs them.
 DARK_COLOURS = ('#4ea8de', '#f08a4b', '#2dc194', '#e08fc0', '#f0b429', '#9bd8f9', '#e6e9ee')
@@ -84,7 +84,7 @@ def to_html(page: Page) -> str:
         light=COLOURS,
         dark=DARK_COLOURS,
         shapes=SHAPES,
-    )
+    ).lstrip()
 
 
 @cache

@@ -101,7 +101,7 @@ def test_zoom_hover_theme_and_downloads(open_page, tmp_path):
     assert labels(page) == before
     page.locator('#figure-0 .mark-symbol path').last.hover()
     page.wait_for_selector('#vg-tooltip-element.visible')
-    assert 'plain' in page.inner_text('#vg-tooltip-element')
+    assert '80% pruned' in page.inner_text('#vg-tooltip-element')
     page.click('#theme')
     page.wait_for_selector('html.dark', state='attached')
     for form, start in (('svg', b'<svg'), ('png', b'\x89PNG')):

@@ -44,7 +44,7 @@ def test_points_keep_mean_interval_and_seeds():
     # 0.50, 0.51, 0.52: half of the interval is 4.3027 * 0.01 / sqrt(3)
     assert (found['y'], found['low'], found['high']) == (0.51, 0.48516, 0.53484)
     assert found['value'] == '0.51 [0.4852, 0.5348]'
-    assert (found['at'], found['note']) == ('50 pruned (%)', '3 seeds')
+    assert (found['at'], found['note']) == ('50% pruned', '3 seeds')
 
 
 def test_one_seed_has_no_interval_and_nothing_detected_is_a_cross():

@@ -16,6 +16,7 @@ from mmlth.core.overlap import overlap
 from mmlth.core.store import Store
 from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config
+from mmlth.html_report.page import is_installed
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
 from mmlth.transfer.tickets import target_settings, transfer_ticket
@@ -173,8 +174,9 @@ def test_a_dry_run_trains_and_writes_nothing(finished, tmp_path, done):
 
 def test_pages_figures_and_records_are_there(finished, job_of):
     report = finished[1] / 'report'
-    names = {f'{name}{end}' for name in GOOD for end in ('.md', '.csv', '.png')}
-    assert {p.name for p in report.iterdir()} == names | {'records'}
+    names = {f'{name}{end}' for name in GOOD for end in ('.md', '.csv', '.png', '.pdf')}
+    page = {'index.html'} if is_installed() else set()
+    assert {p.name for p in report.iterdir()} == names | page | {'records'}
     assert len(list((report / 'records').iterdir())) == 5
     name, summary = job_of('rounds', 1)
     record = json.loads((report / 'records' / f'{name}.json').read_text())
