@@ -91,7 +91,7 @@ setup(
         'tensorboard': ['tensorboard'],
         'digits': ['scikit-learn'],
         'errors': ['tidecv>=1.0.1'],
-        'report': ['altair>=5.5.0', 'vl-convert-python>=1.9.0'],
+        'report': ['altair>=5.5.0', 'vl-convert-python>=1.9.0', 'pillow'],
         'tests': ['pytest', 'pytest-xdist', 'hypothesis', 'scikit-learn', 'tensorboard', 'tidecv',
                   'altair', 'vl-convert-python', 'playwright'],
         'dev': ['pytest>=8', 'pytest-xdist', 'ruff>=0.15', 'mypy>=1.18'],

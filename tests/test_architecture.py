@@ -27,7 +27,7 @@ LAYERS = {
             'numpy'),
     'analysis': ('mmlth.core', 'matplotlib', 'numpy', 'scipy', 'pycocotools', 'tidecv'),
     'html_report': ('mmlth.core', 'mmlth.version', 'mmlth.analysis', 'altair', 'vl_convert',
-                    'jinja2'),
+                    'jinja2', 'PIL'),
     'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
                  'mmlth.job', 'mmengine', 'torch', 'safetensors'),
     'study': ('mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.job', 'mmlth.analysis',

@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmlth.analysis import style
-from mmlth.analysis.metrics import NOTHING
 from mmlth.analysis.points import PlotPoint
-from mmlth.analysis.rows import place_name
+from mmlth.html_report.chart_values import chart_values
 
 if TYPE_CHECKING:
     import altair as alt
@@ -54,7 +53,7 @@ def curves(
         *_dense(base, 'y', points, lines),
         *_marks(base, points, 'y'),
     ]
-    values = [_values(point, x) for point in points]
+    values = [chart_values(point, x) for point in points]
     return _finished(drawn, values, zoomed=['x', 'y'], height=_HEIGHT)
 
 
@@ -88,7 +87,7 @@ def bars(points: Sequence[PlotPoint], lines: Sequence[str], *, x: str) -> Spec:
         *_marks(rows, points, 'x'),
     ]
     height = _ROW * max(1, len(labels)) + 14 * len(labels) * (max(1, len(shown)) - 1)
-    values = [_values(point, '') for point in points]
+    values = [chart_values(point, '') for point in points]
     return _finished(drawn, values, zoomed=['x'], height=height)
 
 
@@ -105,7 +104,7 @@ def layers(points: Sequence[PlotPoint], lines: Sequence[str], names: Sequence[st
     import altair as alt
 
     ticks = [style.short_tensor(name) for name in names]
-    values = [_values(point, '') | {'tensor': ticks[int(point.x)]} for point in points]
+    values = [chart_values(point, '') | {'tensor': ticks[int(point.x)]} for point in points]
     axis = alt.Axis(labelAngle=-90, labelLimit=150, labelOverlap=True, grid=False)
     base = alt.Chart(alt.NamedData(name=_DATA)).encode(
         x=alt.X('tensor:N', sort=ticks, title=None, axis=axis),
@@ -115,33 +114,6 @@ def layers(points: Sequence[PlotPoint], lines: Sequence[str], names: Sequence[st
     )
     drawn = [base.mark_line(strokeWidth=1.5), base.mark_point(filled=True, size=36, opacity=1)]
     return _finished(drawn, values, zoomed=['y'], height=_HEIGHT)
-
-
-def _values(point: PlotPoint, x: str) -> dict[str, Any]:
-    """Return a point as data of a chart; numbers that are missing are left out."""
-    numbers = {key: _short(getattr(point, key)) for key in ('x', 'y', 'low', 'high')}
-    at = place_name('', point.x, x) if math.isfinite(point.x) and x else point.label
-    notes = [f'{point.n} seed{"s" * (point.n != 1)}']
-    notes += [f'control: {point.control}'] if point.control else []
-    notes += [f'{NOTHING} in {point.lost} of {point.n}'] if point.lost else []
-    notes += [style.COLLAPSED] if point.collapsed else []
-    said: dict[str, Any] = dict(
-        line=point.line, label=point.label, at=at, control=point.control, value=_value(point),
-        note='; '.join(notes))
-    flags = {key: True for key in ('dense', 'lost', 'collapsed') if getattr(point, key)}
-    return said | flags | {key: number for key, number in numbers.items() if number is not None}
-
-
-def _value(point: PlotPoint) -> str:
-    if not point.has_value:
-        return NOTHING if point.lost else '-'
-    if not math.isfinite(point.low):
-        return f'{point.y:.4g}'
-    return f'{point.y:.4g} [{point.low:.4g}, {point.high:.4g}]'
-
-
-def _short(number: float) -> float | None:
-    return float(f'{number:.5g}') if math.isfinite(number) else None
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from mmlth.analysis.tables import summary_table
 from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.html_report import page
+from mmlth.html_report.detections import detections
 from mmlth.html_report.provenance import provenance
 from mmlth.html_report.sections import Page, Section, Table, has_tickets, section
 
@@ -33,16 +34,18 @@ def report_job(work_dir: str | Path) -> str:
     if not page.is_installed():
         return page.how_to_get(path)
     folder.mkdir(exist_ok=True)
-    page.write_page(_page(summary, store.work_dir.name), path)
+    page.write_page(_page(summary, store), path)
     return page.where(path)
 
 
-def _page(summary: Summary, name: str) -> Page:
+def _page(summary: Summary, store: Store) -> Page:
     trainings = len(summary.rounds) + len(summary.controls)
     facts = [Path(summary.config).stem, page.count(trainings, 'training'),
              f'{summary.seconds / 60:.0f} minutes of training and evaluation']
+    name = store.work_dir.name
     return Page(title=name, facts=facts, sections=_sections(summary),
-                command=f'mmlth train {summary.config}', jobs=provenance({name: summary}))
+                command=f'mmlth train {summary.config}', detections=detections([store]),
+                jobs=provenance({name: summary}))
 
 
 def _sections(summary: Summary) -> list[Section]:

@@ -11,6 +11,7 @@ from mmlth.analysis.points import PlotPoint
 from mmlth.analysis.rows import Row, is_dense
 from mmlth.analysis.verdict import Verdict
 from mmlth.html_report import charts
+from mmlth.html_report.detections import Detections
 from mmlth.html_report.figures import OWN, Figure, figures
 from mmlth.html_report.provenance import JobFacts
 
@@ -56,6 +57,7 @@ class Page:
         facts: Counts and sums, each a few words.
         sections: One for each experiment.
         command: That writes the page.
+        detections: Of dense net and ticket in the same images.
         jobs: Provenance; empty where it would make the page too large.
         notes: What is left out, and how to get it; a line each.
     """
@@ -64,6 +66,7 @@ class Page:
     facts: list[str]
     sections: list[Section]
     command: str
+    detections: Detections = field(default_factory=Detections)
     jobs: list[JobFacts] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from mmlth.analysis.experiments import Experiment
 from mmlth.analysis.rows import Row
 from mmlth.core.records import Summary
+from mmlth.core.store import Store
 from mmlth.html_report import page
+from mmlth.html_report.detections import detections
 from mmlth.html_report.provenance import provenance
 from mmlth.html_report.sections import Page, section
 
@@ -14,23 +16,24 @@ Collected = Sequence[tuple[Experiment, Sequence[Row]]]
 
 
 def report_study(
-    title: str, collected: Collected, jobs: Mapping[str, Summary], out: Path, command: str
+    title: str, collected: Collected, stores: Mapping[str, Store], out: Path, command: str
 ) -> str:
     """Write ``index.html`` of a study; return the line that says where, or how to get it.
 
     Args:
         title: Of the page.
         collected: Experiments that have a finished ticket, each with its rows.
-        jobs: Name -> summary of every finished job.
+        stores: Name -> work directory of every finished job.
         out: Folder, in which NAME.png, NAME.pdf and NAME.csv of each experiment lie.
         command: That writes the page.
     """
     path = out / page.FILE
     if not page.is_installed():
         return page.how_to_get(path)
+    jobs = {name: store.summary() for name, store in stores.items()}
     sections = [section(rows, each, _files(each.name)) for each, rows in collected]
     whole = Page(title=title, facts=_facts(collected, jobs), sections=sections, command=command,
-                 jobs=provenance(jobs))
+                 detections=detections(stores.values()), jobs=provenance(jobs))
     page.write_page(whole, path)
     return page.where(path)
 

@@ -199,10 +199,9 @@ def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> 
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
     write_pages(collected, out, command)
     count = copy_records(study, folder, out / 'records')
-    jobs = {name: folder.store(name).summary() for name, job in study.jobs.items()
-            if folder.is_done(job)}
+    stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
     again = f'{command.partition(" --only ")[0]} --report-only'
-    html = report_study(folder.work_dir.name, collected, jobs, out, again)
+    html = report_study(folder.work_dir.name, collected, stores, out, again)
     return f'records of {count} jobs and pages of {len(collected)} experiments: {out}\n{html}'
 
 

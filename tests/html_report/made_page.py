@@ -1,10 +1,5 @@
 """A small page with everything that may stand on one."""
 
-import sys
-from pathlib import Path
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / 'analysis'))
-
 from made_rows import dense_row, experiment, row
 
 from mmlth.core.records import Summary

@@ -8,6 +8,7 @@ from mmlth.analysis.report import write_report
 from mmlth.core import records
 from mmlth.core.layout import Layout
 from mmlth.core.records import Summary
+from mmlth.core.store import Store
 from mmlth.html_report import page
 from mmlth.html_report.job import report_job, rows_of_job
 from mmlth.html_report.study import report_study
@@ -45,11 +46,15 @@ def test_rows_of_a_job_are_those_of_an_experiment():
 
 def test_a_study_has_a_page_that_names_its_files(tmp_path):
     pytest.importorskip('vl_convert')
-    line = report_study('my study', [(experiment(name='rounds'), curve_rows())],
-                        {'j': summary()}, tmp_path, 'mmlth study x.py --report-only')
+    store = Store(tmp_path / 'j')
+    store.work_dir.mkdir()
+    records.save(summary(), store.layout.summary)
+    line = report_study('my study', [(experiment(name='rounds'), curve_rows())], {'j': store},
+                        tmp_path, 'mmlth study x.py --report-only')
     text = (tmp_path / 'index.html').read_text(encoding='utf-8')
     assert line == f'interactive report: {tmp_path / "index.html"}'
-    for said in ('1 experiment', '1 job', '2 trainings', '3 seeds', 'rounds.pdf', 'rounds.csv'):
+    for said in ('1 experiment', '1 job', '2 trainings', '3 seeds', 'rounds.pdf', 'rounds.csv',
+                 'No predictions were kept: '):
         assert said in text
 
 
