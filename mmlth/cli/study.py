@@ -44,6 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='train nothing; write the report of what is done')
     parser.add_argument(
         '--report-dir', metavar='DIR', help='where the pages go (default: WORK_DIR/report)')
+    parser.add_argument(
+        '--compare', metavar='DIR', help='work dir of the same study run elsewhere; index.html '
+        'gets a table of the points that both have')
     return parser.parse_args(argv)
 
 
@@ -62,6 +65,9 @@ def run(args: argparse.Namespace) -> int:
         load_config(args.study), config=args.config, only=tuple(args.only), options=options)
     folder = StudyFolder(args.work_dir or f'work_dirs/{Path(args.study).stem}')
     machine = Machine(workers=args.workers, gpus_per_job=args.gpus_per_job, threads=args.threads)
+    other = StudyFolder(args.compare) if args.compare else None
+    if other:
+        other.check_exists()
     failed: dict[str, str] = {}
     for why in study.left_out.values():
         print(f'mmlth study: left out: {why}', file=sys.stderr)
@@ -74,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
         end_on_sigterm()
         failed = run_jobs(study, folder, machine, args.data_root)
     out = Path(args.report_dir) if args.report_dir else folder.report
-    print(f'\n{write_report(study, folder, out, _command(args))}')
+    print(f'\n{write_report(study, folder, out, _command(args), other)}')
     for name, why in failed.items():
         print(f'mmlth study: error: job {name}: {why}', file=sys.stderr)
     return 1 if failed else 0

@@ -73,7 +73,7 @@ class Page:
 
 def section(
     rows: Sequence[Row], experiment: Experiment, files: Mapping[str, str] | None = None,
-    tables: Sequence[Table] = (),
+    tables: Sequence[Table] = (), more: Sequence[Table] = (),
 ) -> Section:
     """Return findings, figures and tables of an experiment.
 
@@ -82,6 +82,7 @@ def section(
         experiment: How they are drawn.
         files: See :class:`Section`.
         tables: Under the figures, in place of the means over seeds.
+        more: Under all others.
 
     Raises:
         RuntimeError: Altair isn't installed.
@@ -97,7 +98,7 @@ def section(
         name=experiment.name, title=experiment.title, source=experiment.section,
         findings=findings(rows, experiment, judged),
         figures=[*([_of_verdicts(judged)] if judged else []), *drawn],
-        tables=found, files=dict(files or {}))
+        tables=[*found, *more], files=dict(files or {}))
 
 
 def _means(rows: Sequence[Row], experiment: Experiment) -> Table:

@@ -1,8 +1,10 @@
 """The page of a study: an experiment a section."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from mmlth.analysis.comparison import HEADER, compare
 from mmlth.analysis.experiments import Experiment
 from mmlth.analysis.rows import Row
 from mmlth.core.records import Summary
@@ -10,13 +12,22 @@ from mmlth.core.store import Store
 from mmlth.html_report import page
 from mmlth.html_report.detections import detections
 from mmlth.html_report.provenance import provenance
-from mmlth.html_report.sections import Page, section
+from mmlth.html_report.sections import Page, Table, section
 
 Collected = Sequence[tuple[Experiment, Sequence[Row]]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Other:
+    """Another study: what it is called, and the rows of its experiments by name."""
+
+    title: str
+    rows: Mapping[str, Sequence[Row]]
+
+
 def report_study(
-    title: str, collected: Collected, stores: Mapping[str, Store], out: Path, command: str
+    title: str, collected: Collected, stores: Mapping[str, Store], out: Path, command: str,
+    other: Other | None = None,
 ) -> str:
     """Write ``index.html`` of a study; return the line that says where, or how to get it.
 
@@ -26,16 +37,27 @@ def report_study(
         stores: Name -> work directory of every finished job.
         out: Folder, in which NAME.png, NAME.pdf and NAME.csv of each experiment lie.
         command: That writes the page.
+        other: A second study to compare with, whose equal points get a table in each section.
     """
     path = out / page.FILE
     if not page.is_installed():
         return page.how_to_get(path)
     jobs = {name: store.summary() for name, store in stores.items()}
-    sections = [section(rows, each, _files(each.name)) for each, rows in collected]
+    sections = [section(rows, each, _files(each.name), more=_compared(rows, each, other))
+                for each, rows in collected]
     whole = Page(title=title, facts=_facts(collected, jobs), sections=sections, command=command,
                  detections=detections(stores.values()), jobs=provenance(jobs))
     page.write_page(whole, path)
     return page.where(path)
+
+
+def _compared(rows: Sequence[Row], experiment: Experiment, other: Other | None) -> list[Table]:
+    if other is None:
+        return []
+    lines = compare(rows, other.rows.get(experiment.name, ()), experiment)
+    notes = [] if lines else [f'{other.title} has no point of this experiment.']
+    return [Table(title=f'Compared with {other.title}: points that both have', header=HEADER,
+                  rows=lines, notes=notes)]
 
 
 def _files(name: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_json, write_text
 from mmlth.core.overlap import overlap
 from mmlth.core.records import Summary, save
-from mmlth.html_report.study import report_study
+from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Point, Study
 from mmlth.study.study_job import StudyJob
@@ -187,13 +187,16 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
     return len(done)
 
 
-def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> str:
+def write_report(
+    study: Study, folder: StudyFolder, out: Path, command: str, other: StudyFolder | None = None,
+) -> str:
     """Write pages, records and ``index.html`` (see :func:`write_pages`); return where they are.
 
     Args:
         study, folder: See :func:`collect`.
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
+        other: Folder of the same study run elsewhere, to compare with on the page.
     """
     every = [(each, collect(study, folder, name)) for name, each in study.experiments.items()]
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
@@ -201,8 +204,14 @@ def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> 
     count = copy_records(study, folder, out / 'records')
     stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
     again = f'{command.partition(" --only ")[0]} --report-only'
-    html = report_study(folder.work_dir.name, collected, stores, out, again)
+    compared = _other(study, other, [each.name for each, _ in collected]) if other else None
+    html = report_study(folder.work_dir.name, collected, stores, out, again, compared)
     return f'records of {count} jobs and pages of {len(collected)} experiments: {out}\n{html}'
+
+
+def _other(study: Study, folder: StudyFolder, names: list[str]) -> Other:
+    rows = {name: collect(study, folder, name) for name in names}
+    return Other(title=str(folder.work_dir), rows=rows)
 
 
 def format_plan(study: Study, folder: StudyFolder) -> str:

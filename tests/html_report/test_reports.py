@@ -11,7 +11,7 @@ from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.html_report import page
 from mmlth.html_report.job import report_job, rows_of_job
-from mmlth.html_report.study import report_study
+from mmlth.html_report.study import Other, report_study
 
 
 @pytest.fixture
@@ -56,6 +56,18 @@ def test_a_study_has_a_page_that_names_its_files(tmp_path):
     for said in ('1 experiment', '1 job', '2 trainings', '3 seeds', 'rounds.pdf', 'rounds.csv',
                  'No predictions were kept: '):
         assert said in text
+
+
+def test_a_study_is_compared_with_another(tmp_path):
+    pytest.importorskip('vl_convert')
+    lower = [one | {'metrics': {name: value - 0.25 for name, value in one['metrics'].items()}}
+             for one in curve_rows()]
+    report_study('t', [(experiment(name='rounds'), curve_rows()),
+                       (experiment(name='other'), curve_rows())], {}, tmp_path, 'c',
+                 Other(title='their_study', rows={'rounds': lower}))
+    text = (tmp_path / 'index.html').read_text(encoding='utf-8')
+    assert text.count('Compared with their_study') >= 2 and '+0.250 to +0.250 (3)' in text
+    assert 'their_study has no point of this experiment.' in text
 
 
 def test_without_the_extra_a_line_says_how_to_get_it(job, monkeypatch):
