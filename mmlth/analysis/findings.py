@@ -24,7 +24,7 @@ class Finding:
     Attributes:
         subject: The ticket or the line.
         claim: 'winning', 'not winning', 'undecided', or :data:`NOT_JUDGED` where no dense net of
-            equal budget and no control stand beside the tickets.
+            equal budget and no control stand beside the tickets; '' where nothing is to be judged.
         sentence: What is so, with n and interval.
     """
 
@@ -137,7 +137,7 @@ def _of_layers(tickets: Sequence[Row]) -> list[Finding]:
         if not kept:
             continue
         least, most = min(kept, key=kept.__getitem__), max(kept, key=kept.__getitem__)
-        found.append(Finding(subject=line, claim=NOT_JUDGED, sentence=(
+        found.append(Finding(subject=line, claim='', sentence=(
             f'{short_tensor(least)} keeps least, {100 * kept[least]:.1f}% of its weights, and '
             f'{short_tensor(most)} most, {100 * kept[most]:.1f}% (n = {len(own)}).')))
     return found

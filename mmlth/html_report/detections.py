@@ -21,7 +21,7 @@ SCORE = 0.3  # as MMDetection draws them
 _OVERLAP = 0.5
 _SIDE = 300  # pixels of the longer side
 _QUALITY = 72
-TRUE, FALSE, MISSED = '#00c08b', '#ff5a1f', '#ffffff'
+TRUE, FALSE, MISSED = '#00c08b', '#ff5a1f', '#ff3df0'
 Box = tuple[float, float, float, float]  # x, y, width, height
 
 

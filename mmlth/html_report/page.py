@@ -9,6 +9,7 @@ from pathlib import Path
 from mmlth.analysis.style import COLOURS
 from mmlth.core.files import write_text
 from mmlth.html_report.charts import SHAPES
+from mmlth.html_report.detections import SCORE
 from mmlth.html_report.sections import Page
 from mmlth.version import __version__
 
@@ -84,6 +85,7 @@ def to_html(page: Page) -> str:
         light=COLOURS,
         dark=DARK_COLOURS,
         shapes=SHAPES,
+        score=SCORE,
     ).lstrip()
 
 

@@ -151,6 +151,18 @@ def test_report_only_trains_nothing_and_writes_where_it_is_told(finished, tmp_pa
     assert 'interactive report: ' in out
 
 
+def test_a_study_is_compared_with_one_that_is_there(finished, tmp_path):
+    path, work_dir, _ = finished
+    asked = (path, '--work-dir', work_dir, '--report-only', '--report-dir', tmp_path / 'pages')
+    code, _, err = run_study(*asked, '--compare', tmp_path / 'nowhere')
+    assert code == 1 and 'nowhere is no work dir of a study: it has no jobs/' in err
+    assert not (tmp_path / 'pages').exists()
+    pytest.importorskip('vl_convert')
+    assert run_study(*asked, '--compare', work_dir)[0] == 0
+    page = (tmp_path / 'pages' / 'index.html').read_text()
+    assert f'Compared with {work_dir}: points that both have' in page and '+0.000' in page
+
+
 def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):
     path, work_dir, _ = finished
     late = dict(title='Late', section='6', kind='curve', jobs=[dict(rewind='25%', rounds=1)])
