@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,8 @@ def detections(stores: Iterable[Store]) -> Detections:
         if len(summary.rounds) < 2:
             continue
         dense, ticket = _dense_folder(store, summary.rounds[0]), _folder(store, summary.rounds[-1])
-        missing = [dump_command(each) for each in (dense, ticket) if not has_dump(each)]
+        missing = [dump_command(Path(os.path.relpath(each)))
+                   for each in (dense, ticket) if not has_dump(each)]
         if missing:
             wanted = wanted or f'No predictions were kept: {" and ".join(missing)} keep them.'
             continue

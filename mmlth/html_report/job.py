@@ -13,7 +13,7 @@ from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.html_report import page
 from mmlth.html_report.detections import detections
-from mmlth.html_report.provenance import provenance
+from mmlth.html_report.provenance import portable, provenance
 from mmlth.html_report.sections import Page, Section, Table, has_tickets, section
 
 PRUNING = Experiment(name='pruning', title='mAP against sparsity', section='', kind='curve',
@@ -45,7 +45,7 @@ def _page(summary: Summary, store: Store) -> Page:
     name = store.work_dir.name
     return Page(title=name, facts=facts, sections=_sections(summary),
                 command=f'mmlth train {summary.config}', detections=detections([store]),
-                jobs=provenance({name: summary}))
+                jobs=provenance({name: portable(store)}))
 
 
 def _sections(summary: Summary) -> list[Section]:

@@ -1,12 +1,15 @@
 """What decided each training: settings, machine, digests and files, from the records of a job."""
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmlth.analysis.metrics import format_share, short_name
 from mmlth.core.records import Summary
+from mmlth.core.store import Store
 
+_PATHS = ('dense_from', 'ticket')  # settings that name files
 _DIGEST = 12  # characters shown; the whole is in summary.json
 _HEADER = ['training', 'sparsity', 'network', 'kept', 'of', 'parameters', 'steps', 'seconds',
            'metrics', 'policies', 'machine', 'ticket', 'checkpoint', 'digests', 'parent',
@@ -39,6 +42,15 @@ def provenance(summaries: Mapping[str, Summary]) -> list[JobFacts]:
         summaries: Name of the job -> its summary.
     """
     return [_facts(name, summary) for name, summary in summaries.items()]
+
+
+def portable(store: Store) -> Summary:
+    """Return the summary of a job with the paths in its settings relative to its work directory."""
+    summary = store.summary()
+    given = {key: summary.settings.get(key) for key in _PATHS}
+    paths = {key: os.path.relpath(path, store.work_dir) for key, path in given.items()
+             if path and os.path.isabs(path)}
+    return replace(summary, settings={**summary.settings, **paths})
 
 
 def _facts(name: str, summary: Summary) -> JobFacts:

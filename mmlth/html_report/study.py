@@ -11,7 +11,7 @@ from mmlth.core.records import Summary
 from mmlth.core.store import Store
 from mmlth.html_report import page
 from mmlth.html_report.detections import detections
-from mmlth.html_report.provenance import provenance
+from mmlth.html_report.provenance import portable, provenance
 from mmlth.html_report.sections import Page, Table, section
 
 Collected = Sequence[tuple[Experiment, Sequence[Row]]]
@@ -42,7 +42,7 @@ def report_study(
     path = out / page.FILE
     if not page.is_installed():
         return page.how_to_get(path)
-    jobs = {name: store.summary() for name, store in stores.items()}
+    jobs = {name: portable(store) for name, store in stores.items()}
     sections = [section(rows, each, _files(each.name), more=_compared(rows, each, other))
                 for each, rows in collected]
     whole = Page(title=title, facts=_facts(collected, jobs), sections=sections, command=command,

@@ -211,7 +211,7 @@ def write_report(
 
 def _other(study: Study, folder: StudyFolder, names: list[str]) -> Other:
     rows = {name: collect(study, folder, name) for name in names}
-    return Other(title=str(folder.work_dir), rows=rows)
+    return Other(title=folder.work_dir.name, rows=rows)
 
 
 def format_plan(study: Study, folder: StudyFolder) -> str:

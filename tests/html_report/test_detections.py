@@ -67,10 +67,11 @@ def test_rows_end_where_the_budget_does(job, monkeypatch):
     assert detections([job]).rows == whole.rows[:1]
 
 
-def test_missing_predictions_are_named_with_their_command(job):
+def test_missing_predictions_are_named_with_their_command(job, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (job.layout.round_dir(1) / 'predictions.json').unlink()
     shown = detections([job])
-    assert shown.rows == () and f'mmlth test {job.layout.round_dir(1)} --dump' in shown.note
+    assert shown.rows == () and '`mmlth test job/round_01 --dump`' in shown.note
 
 
 def test_missing_images_are_named(job, tmp_path):

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 import pytest
 from made_page import EVIL, make_page, summary, written
 
+from mmlth.core import records
+from mmlth.core.store import Store
 from mmlth.html_report import page
-from mmlth.html_report.provenance import provenance
+from mmlth.html_report.provenance import portable, provenance
 
 pytest.importorskip('altair')
 pytest.importorskip('vl_convert')
@@ -66,7 +68,7 @@ def test_findings_come_first(text):
     shown = Elements(text).shown
     winning = shown.index('winning')
     assert shown.index('Findings') < winning < shown.index('Means over seeds')
-    assert 'n = 3' in shown[winning:winning + 300] and '[' in shown[winning:winning + 300]
+    assert 'n\u00a0=\u00a03' in shown[winning:winning + 300] and '[' in shown[winning:winning + 300]
 
 
 def test_every_figure_has_a_chart_and_a_table_under_it(text):
@@ -118,3 +120,11 @@ def test_provenance_names_settings_machine_and_digests():
     assert first['machine'] == 'torch 2.13.0, threads 1'
     assert first['digests'] == 'masks abcdef012345'
     assert 'parent' not in first  # no training has one
+
+
+def test_no_path_of_this_machine_is_in_the_settings(tmp_path):
+    store = Store(tmp_path / 'jobs' / 'j')
+    store.work_dir.mkdir(parents=True)
+    records.save(summary({'dense_from': str(tmp_path / 'jobs' / 'd'), 'ticket': ''}),
+                 store.layout.summary)
+    assert portable(store).settings == {'dense_from': '../d', 'ticket': ''}

@@ -160,7 +160,7 @@ def test_a_study_is_compared_with_one_that_is_there(finished, tmp_path):
     pytest.importorskip('vl_convert')
     assert run_study(*asked, '--compare', work_dir)[0] == 0
     page = (tmp_path / 'pages' / 'index.html').read_text()
-    assert f'Compared with {work_dir}: points that both have' in page and '+0.000' in page
+    assert f'Compared with {work_dir.name}: points that both have' in page and '+0.000' in page
 
 
 def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):
