@@ -38,7 +38,8 @@ def test_help_explains(capsys, tool):
 def test_a_job_prints_its_table_and_leaves_every_file(job):
     work_dir, output = job
     *table, page = output.strip().splitlines()[-7:]
-    assert page.startswith('interactive report: ') and table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs']
+    assert page.startswith('interactive report: ')
+    assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs']
     assert '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
     assert names == {
