@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
 MMDET = find_spec('mmdet')  # tests of the engine alone run without it
 MMDET_TOOLS = Path(MMDET.submodule_search_locations[0]) / '.mim' / 'tools' if MMDET else None
-sys.path[:0] = [str(ROOT / 'tests'), str(ROOT / 'benchmarks')]
+sys.path[:0] = [str(ROOT / name) for name in ('tests', 'tests/analysis', 'benchmarks')]
 
 import quick  # noqa: E402
 import toys  # noqa: E402

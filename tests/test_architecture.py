@@ -26,10 +26,13 @@ LAYERS = {
     'job': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmengine', 'torch',
             'numpy'),
     'analysis': ('mmlth.core', 'matplotlib', 'numpy', 'scipy', 'pycocotools', 'tidecv'),
+    'html_report': ('mmlth.core', 'mmlth.version', 'mmlth.analysis', 'altair', 'vl_convert',
+                    'jinja2', 'PIL'),
     'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
                  'mmlth.job', 'mmengine', 'torch', 'safetensors'),
     'study': ('mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.job', 'mmlth.analysis',
-              'mmlth.transfer', 'mmengine', 'torch.distributed', 'submitit', 'ray'),
+              'mmlth.html_report', 'mmlth.transfer', 'mmengine', 'torch.distributed', 'submitit',
+              'ray'),
     '__init__': ('mmlth.version', 'mmlth.on_import', 'mmlth.engine'),
     # the keypoint task: nothing of pruning
     'datasets': ('mmdet', 'mmengine', 'mmcv', 'torch', 'numpy', 'cv2', 'pycocotools', 'sklearn',
@@ -39,8 +42,8 @@ LAYERS = {
     'visualization': ('mmdet', 'mmengine', 'numpy'),
     'keypoints': ('mmlth.datasets', 'mmlth.models', 'mmlth.evaluation', 'mmlth.visualization'),
     'cli': ('mmlth.version', 'mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
-            'mmlth.deploy', 'mmlth.job', 'mmlth.analysis', 'mmlth.transfer', 'mmlth.study',
-            'mmlth.datasets', 'mmengine'),
+            'mmlth.deploy', 'mmlth.job', 'mmlth.analysis', 'mmlth.html_report', 'mmlth.transfer',
+            'mmlth.study', 'mmlth.datasets', 'mmengine'),
     '__main__': ('mmlth.cli',),
 }
 TOOLS = ('mmlth.cli',)

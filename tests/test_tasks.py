@@ -119,6 +119,8 @@ def check_dump(folder, expected, digit_scenes):
     ids = [ann['category_id'] for ann in train['annotations'] if not ann['iscrowd']]
     assert dumped.training == {number: ids.count(number) for number in dumped.categories}
     assert not list(folder.glob('.predictions*'))
+    images = Path(read_facts(folder)['images'])
+    assert all((images / image['file_name']).is_file() for image in dumped.truth['images'])
     positions = read_facts(folder)['positions']
     assert set(load_ticket(folder / 'ticket.safetensors').masks) <= set(positions)
     assert 0 < positions['rpn_head.rpn_conv.weight'][0] < 192 * 192  # all levels of an image

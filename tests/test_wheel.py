@@ -57,6 +57,8 @@ def test_tools_configs_and_studies_lie_where_mim_looks(site):
     assert (mim / 'tools' / 'dist_imp.sh').is_file()
     for name in ('sparse.cpp', 'roi_align.cpp'):
         assert (site / 'mmlth' / 'deploy' / name).is_file()
+    for name in ('page.html', 'page.css', 'page.js'):
+        assert (site / 'mmlth' / 'html_report' / name).is_file()
 
 
 def test_a_config_on_a_packaged_one_is_planned_in_an_empty_folder(run, site, tmp_path):

@@ -9,7 +9,8 @@ Usage: bash tools/quickstart.sh [arguments of tools/imp_train.py]
 From a fresh checkout to a first lottery ticket, on a CPU or a GPU:
   1. makes the virtual environment .venv   (tools/setup_env.sh --help)
   2. draws the small digit scenes data set into data/digit_scenes
-  3. prunes a small Faster R-CNN on it, into work_dirs/quickstart
+  3. prunes a small Faster R-CNN on it, into work_dirs/quickstart, and writes
+     report/index.html there, to look at in a browser
 What is done already is not done again. Further arguments go to step 3:
   bash tools/quickstart.sh --work-dir work_dirs/mine
 PYTHON and MMLTH_STACK work as in tools/setup_env.sh.

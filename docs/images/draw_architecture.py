@@ -14,7 +14,8 @@ ROOMS = [
     ('trained', 'evaluate, export, barriers', 0.2, 8.7, 3.0, 0.9, '#e3ecf7'),
     ('transfer', 'a ticket for another model', 3.6, 8.7, 2.8, 0.9, '#e3ecf7'),
     ('study', 'grids of jobs, their pages', 6.8, 8.7, 2.8, 0.9, '#e3ecf7'),
-    ('analysis', 'records ->\ntables, figures', 10.1, 2.7, 1.9, 6.9, '#e3ecf7'),
+    ('html_report', 'all of it on a page', 10.1, 8.7, 1.9, 0.9, '#e3ecf7'),
+    ('analysis', 'records ->\ntables, figures', 10.1, 2.7, 1.9, 5.6, '#e3ecf7'),
 ]
 # title, x, y, width, height, colour of a room that holds others
 HALLS = [
@@ -82,7 +83,7 @@ def _arrows(axes: Any) -> None:
     _arrow(axes, (3.6, 9.15), (3.22, 9.15))
     _arrow(axes, (0.65, 8.7), (0.65, 5.52))
     _arrow(axes, (9.6, 9.15), (10.08, 9.15))
-    for x in (5.0, 8.55):
+    for x in (5.0, 8.55, 11.05):
         _arrow(axes, (x, 8.7), (x, 8.32))
     for y in (7.1, 4.1):
         _arrow(axes, (7.1, y), (7.48, y))

@@ -3,7 +3,6 @@
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -16,7 +15,13 @@ from mmlth.analysis.experiment_legend import add_legend
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
 from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, colours_beside, finish
 from mmlth.analysis.paper_columns import REFERENCES, Y_LABELS
-from mmlth.analysis.points import PlotPoint, metric_points, paper_points, points_of
+from mmlth.analysis.points import (
+    PlotPoint,
+    iou_points,
+    layer_points,
+    metric_points,
+    paper_points,
+)
 from mmlth.analysis.rows import Row, is_dense, line_names, lines_of_points
 
 Grid = list[list[Panel | None]]  # None leaves a place empty
@@ -88,7 +93,7 @@ def _figure(grid: Grid, experiment: Experiment) -> Figure:
 
 def _curve_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
     metrics = shown_metrics(rows, experiment)
-    span = _shared_span(rows, experiment)
+    span = shared_span(rows, experiment)
     own = [
         curves_panel(
             metric_points(rows, metric, experiment.y),
@@ -105,7 +110,7 @@ def _curve_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -
     return _with_iou(grid, rows, experiment, colours)
 
 
-def _shared_span(rows: Sequence[Row], experiment: Experiment) -> Span | None:
+def shared_span(rows: Sequence[Row], experiment: Experiment) -> Span | None:
     """Return the ends of an x axis that the paper's panels have too, or None."""
     name = experiment.reference
     if not name or REFERENCES[name].x_label != experiment.x_label:
@@ -121,7 +126,7 @@ def _with_iou(grid: Grid, rows: Sequence[Row], experiment: Experiment, colours: 
     if not masks:
         return grid
     panel = curves_panel(
-        points_of(masks, _iou),
+        iou_points(masks),
         colours,
         title=_OWN,
         x=experiment.x_label,
@@ -132,10 +137,6 @@ def _with_iou(grid: Grid, rows: Sequence[Row], experiment: Experiment, colours: 
     theirs = _paper_panels(experiment, [], colours, iou=True).get('')
     between = [None] * (len(grid[0]) - 2)
     return [*grid, [panel, *between, theirs]]
-
-
-def _iou(row: Row) -> float:
-    return math.nan if row['iou'] is None else row['iou']
 
 
 def _bars_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
@@ -166,12 +167,7 @@ def _shared_labels(rows: Sequence[Row], experiment: Experiment) -> list[str]:
 
 
 def _layers_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
-    names = list(dict.fromkeys(name for row in rows for name in row['layer_density']))
-    points = [
-        replace(point, x=float(i))
-        for i, name in enumerate(names)
-        for point in points_of(rows, _pruned_of(name))
-    ]
+    names, points = layer_points(rows)
 
     def draw(axes: Axes) -> None:
         draw_curves(axes, points, colours)
@@ -184,10 +180,6 @@ def _layers_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) 
     if len(names) > _MOST_LAYERS:
         return [[own], *theirs]
     return [[own, *itertools.chain(*theirs)]]
-
-
-def _pruned_of(tensor: str) -> Callable[[Row], float]:
-    return lambda row: 100 * (1 - row['layer_density'].get(tensor, math.nan))
 
 
 def _beside(own: list[Panel], theirs: dict[str, Panel], metrics: Sequence[str]) -> Grid:

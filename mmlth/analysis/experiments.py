@@ -132,14 +132,26 @@ def _csv_line(
 
 
 def to_markdown(rows: Sequence[Row], experiment: Experiment) -> str:
-    """Return the means over seeds as a Markdown table; dense nets first.
-
-    Cells are mean ± 95% confidence, and metric - dense. ``none`` stands where the evaluator
-    returned no metric, with the number of seeds if those are some of several; a line under the
-    table names them.
-    """
+    """Return the means over seeds (:func:`means_table`) as a Markdown table, notes under it."""
     if not rows:
         return 'no training is finished yet'
+    header, lines, notes = means_table(rows, experiment)
+    table = to_markdown_table(header, lines)
+    return '\n'.join([table, *([''] if notes else []), *(f'- {note}' for note in notes)]) + '\n'
+
+
+def means_table(
+    rows: Sequence[Row], experiment: Experiment
+) -> tuple[list[str], list[list[str]], list[str]]:
+    """Return header, lines and notes of the means over seeds; dense nets first.
+
+    Cells are mean ± 95% confidence, and metric - dense. ``none`` stands where the evaluator
+    returned no metric, with the number of seeds if those are some of several; a note names them.
+
+    Args:
+        rows: At least one.
+        experiment: That they are of.
+    """
     shown = dense_rows(rows) + [row for row in rows if not is_dense(row)]
     header = ['line', 'point', 'seeds', 'sparsity', 'network sparsity']
     columns: list[list[Group]] = []  # of each metric its means, then their differences to dense
@@ -150,15 +162,14 @@ def to_markdown(rows: Sequence[Row], experiment: Experiment) -> str:
     lines, notes = [], []
     for groups in zip(*columns, strict=True):
         line = names[groups[0].config, groups[0].line]
-        lines.append([line, *_markdown_cells(groups)])
+        lines.append([line, *_cells(groups)])
         without = [group for group in groups if group.lost_seeds]
         if without:
-            notes.append(f'- {line}, {_point(groups[0])}: {_lost_note(without[0])}')
-    table = to_markdown_table(header, lines)
-    return '\n'.join([table, *([''] if notes else []), *notes]) + '\n'
+            notes.append(f'{line}, {_point(groups[0])}: {_lost_note(without[0])}')
+    return header, lines, notes
 
 
-def _markdown_cells(groups: Sequence[Group]) -> list[str]:
+def _cells(groups: Sequence[Group]) -> list[str]:
     first = groups[0]
     sparsities = [first.sparsity, first.network_sparsity]
     cells = [_point(first), str(first.n), *map(metrics.format_share, sparsities)]

@@ -65,6 +65,29 @@ def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[Plo
     return [replace(point, collapsed=0) for point in found]
 
 
+def iou_points(rows: Sequence[Row]) -> list[PlotPoint]:
+    """Return the mean overlaps of early masks with the final one."""
+    return points_of(rows, lambda row: math.nan if row['iou'] is None else row['iou'])
+
+
+def layer_points(rows: Sequence[Row]) -> tuple[list[str], list[PlotPoint]]:
+    """Return the tensors of the rows, and the mean pruned share of each in per cent.
+
+    The x of a point is the index of its tensor.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row['layer_density']))
+    points = [
+        replace(point, x=float(i))
+        for i, name in enumerate(names)
+        for point in points_of(rows, _pruned_of(name))
+    ]
+    return names, points
+
+
+def _pruned_of(tensor: str) -> Callable[[Row], float]:
+    return lambda row: 100 * (1 - row['layer_density'].get(tensor, math.nan))
+
+
 def paper_points(points: Iterable[PaperPoint]) -> list[PlotPoint]:
     """Return the paper's points to draw; those without a label are called by their x."""
     return [

@@ -8,6 +8,8 @@ from mmlth.core.files import write_text
 from mmlth.core.mask_history import has_final
 from mmlth.core.store import Store
 
+FORMATS = ('png', 'pdf')  # to look at, and for a paper
+
 
 def write_report(work_dir: str | Path) -> str:
     """Write ``summary.csv`` and ``report/`` from ``summary.json``; return the table as text.
@@ -23,8 +25,9 @@ def write_report(work_dir: str | Path) -> str:
     text = tables.to_text(summary)
     write_text(layout.report / 'table.txt', text + '\n')
     if summary.rounds:
-        figures.plot_metric(summary, layout.report / 'map_vs_sparsity.png')
-        figures.plot_layers(summary, layout.report / 'density_per_layer.png')
+        for form in FORMATS:
+            figures.plot_metric(summary, layout.report / f'map_vs_sparsity.{form}')
+            figures.plot_layers(summary, layout.report / f'density_per_layer.{form}')
     rounds = [record['round'] for record in summary.rounds]
     watched = [number for number in rounds if has_final(layout.early_bird(number))]
     if watched:  # the first rounds, where there are many: their masks have the most to find

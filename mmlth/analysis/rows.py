@@ -160,6 +160,23 @@ def point_name(label: str, x: float | None) -> str:
     return label or ('-' if x is None else f'{x:.4g}')
 
 
+def place_name(label: str, x: float | None, x_label: str) -> str:
+    """Return where a point lies, in words; labels of axes end in their unit.
+
+    >>> place_name('', 80.0, 'pruned (%)'), place_name('', 5.0, 'reset after (% of training)')
+    ('80% pruned', 'reset after 5% of training')
+    >>> place_name('', 2.0, 'rounds'), place_name('own ticket', 80.0, '')
+    ('rounds: 2', 'own ticket')
+    """
+    number = point_name(label, x)
+    if label or not x_label:
+        return number
+    name, _, unit = x_label.removesuffix(')').partition(' (')
+    if unit == '%':
+        return f'{number}% {name}'
+    return f'{name} {number}{unit}' if unit else f'{name}: {number}'
+
+
 def control_note(label: str, control: str) -> str:
     """Return the control's name where the point isn't called so itself, else ''."""
     return '' if control == label else control

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -37,10 +38,15 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure atomically, in the format of the suffix (PNG without one); return the path."""
+    """Write a figure atomically, in the format of the suffix (PNG without one); return the path.
+
+    The text of a PDF is TrueType, which publishers ask for, and it holds no time of writing.
+    """
     path = Path(path)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, format=path.suffix[1:] or 'png')
+    form = path.suffix[1:] or 'png'
+    undated = {'CreationDate': None} if form == 'pdf' else None
+    with matplotlib.rc_context({'pdf.fonttype': 42}), atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI, format=form, metadata=undated)
     return path
 
 

@@ -115,13 +115,22 @@ def to_csv(summary: Summary) -> str:
 
 
 def to_text(summary: Summary) -> str:
-    """Return the table that is printed at the end of a job: mAP and its parts in columns.
-
-    ``none`` stands in the rows of a model that detected nothing, which a line under the table
-    names; ``-`` for one metric that the evaluator didn't return or had no object for.
-    """
+    """Return the table that is printed at the end of a job (:func:`summary_table`)."""
     if not summary.rounds:
         return 'no round is finished yet'
+    header, cells, notes = summary_table(summary)
+    return '\n'.join([format_table(header, cells), *notes])
+
+
+def summary_table(summary: Summary) -> tuple[list[str], list[list[str]], list[str]]:
+    """Return header, lines and notes of a job's trainings: mAP and its parts in columns.
+
+    ``none`` stands in the rows of a model that detected nothing, which a note names; ``-`` for one
+    metric that the evaluator didn't return or had no object for.
+
+    Args:
+        summary: At least one round.
+    """
     table = rows(summary)
     mains = main_metrics(summary) or [metrics.UNKNOWN_METRIC]
     parts = _parts(summary, mains)
@@ -133,7 +142,7 @@ def to_text(summary: Summary) -> str:
     cells = [_cells(row, mains, parts, with_controls) for row in table]
     notes = [f'{row.name}: {metrics.NO_METRIC}' for row in table if row.nothing_detected]
     notes += [f'{row.name}: {describe_collapse(row.collapsed)}' for row in table if row.collapsed]
-    return '\n'.join([format_table(header, cells), *notes])
+    return header, cells, notes
 
 
 def _parts(summary: Summary, mains: Sequence[str]) -> list[str]:

@@ -69,12 +69,20 @@ def to_markdown(found: dict[Point, Verdict]) -> str:
     """Return a sentence for every ticket and a table of what it rests on; '' without any."""
     parts = []
     for (_, line, label, x), verdict in found.items():
-        name = ', '.join(filter(None, (line, point_name(label, x))))
-        table = to_markdown_table(
-            ['ticket minus', 'n', 'mean', '95% interval', 'must be above', 'p (Holm)'],
-            [_cells(each) for each in verdict.comparisons])
-        parts += [f'**{name}: {verdict.sentence()}.**', '', table, '']
+        table = to_markdown_table(*comparison_table(verdict))
+        parts += [f'**{ticket_name(line, label, x)}: {verdict.sentence()}.**', '', table, '']
     return '\n'.join(parts)
+
+
+def ticket_name(line: str, label: str, x: float | None) -> str:
+    """Return what people call a ticket: its line and its point."""
+    return ', '.join(filter(None, (line, point_name(label, x))))
+
+
+def comparison_table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
+    """Return header and lines of what a verdict rests on."""
+    header = ['ticket minus', 'n', 'mean', '95% interval', 'must be above', 'p (Holm)']
+    return header, [_cells(each) for each in verdict.comparisons]
 
 
 def _cells(each: Comparison) -> list[str]:

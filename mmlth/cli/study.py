@@ -112,6 +112,9 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--report-dir', metavar='DIR', help='where the pages go (default: WORK_DIR/report)')
+    parser.add_argument(
+        '--compare', metavar='DIR', help='work dir of the same study run elsewhere; index.html '
+        'gets a table of the points that both have')
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def run(args: argparse.Namespace) -> int:
 
     machine = Machine(workers=args.workers, gpus_per_job=args.gpus_per_job, threads=args.threads)
     found = _read(args)
+    _other(args)
     checked = check_jobs(
         found.study, found.folder, workers=machine.workers, data_root=args.data_root)
     print(f'{format_plan(found.study, found.tasks, found.folder)}\n{checked}', flush=True)
@@ -212,7 +216,17 @@ def _report(args: argparse.Namespace, found: _Read) -> None:
     from mmlth.study.report import write_report
 
     out = Path(args.report_dir) if args.report_dir else found.folder.report
-    print(f'\n{write_report(found.study, found.folder, out, _command(args))}')
+    print(f'\n{write_report(found.study, found.folder, out, _command(args), _other(args))}')
+
+
+def _other(args: argparse.Namespace) -> 'StudyFolder | None':
+    """Return the study to compare with, which must exist."""
+    from mmlth.study.folder import StudyFolder
+
+    other = StudyFolder(args.compare) if args.compare else None
+    if other:
+        other.check_exists()
+    return other
 
 
 def _command(args: argparse.Namespace) -> str:

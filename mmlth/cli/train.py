@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> None:
     from mmlth.analysis.report import write_report
     from mmlth.engine.config_files import load_config, set_data_root, use_amp
     from mmlth.engine.pretrained import place
+    from mmlth.html_report.job import report_job
     from mmlth.job.imp_runner import IMPRunner
     from mmlth.settings.imp_config import IMPConfig
 
@@ -90,7 +91,8 @@ def run(args: argparse.Namespace) -> None:
         return
     runner.run(overwrite=args.overwrite)
     if is_main_process():
-        print(f'\n{write_report(work_dir)}\n\ntickets, records and figures: {work_dir}')
+        table, page = write_report(work_dir), report_job(work_dir)
+        print(f'\n{table}\n\ntickets, records and figures: {work_dir}\n{page}')
 
 
 def main(argv: list[str] | None = None) -> int:

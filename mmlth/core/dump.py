@@ -31,9 +31,10 @@ def write_facts(folder: Path, **facts: Any) -> None:
     Args:
         folder: Of the training.
         facts: ``annotations`` and ``train_annotations``, paths of COCO files ('' for none);
-            ``classes``, names; ``files``, 'bbox', 'segm' or 'keypoints' -> name in the folder;
-            ``sigmas`` and ``mirrored`` of keypoints, empty for other tasks; ``positions``, tensor
-            -> [positions an image at which its weights are used, weights].
+            ``images``, the folder of the images, which the first dumps lack; ``classes``, names;
+            ``files``, 'bbox', 'segm' or 'keypoints' -> name in the folder; ``sigmas`` and
+            ``mirrored`` of keypoints, empty for other tasks; ``positions``, tensor ->
+            [positions an image at which its weights are used, weights].
     """
     write_json(folder / _FACTS, dict(version=VERSION, **facts))
 

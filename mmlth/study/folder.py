@@ -30,6 +30,11 @@ class StudyFolder:
         """Make the folder of the jobs, where it is missing."""
         self._jobs.mkdir(parents=True, exist_ok=True)
 
+    def check_exists(self) -> None:
+        """Raise FileNotFoundError unless a study has worked here."""
+        if not self._jobs.is_dir():
+            raise FileNotFoundError(f'{self.work_dir} is no work dir of a study: it has no jobs/')
+
     def store(self, name: str) -> Store:
         """Return the work directory of a job."""
         return Store(self._jobs / name)

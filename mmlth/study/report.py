@@ -1,4 +1,4 @@
-"""Collect the finished trainings of a study: a page, a figure and a CSV for each experiment."""
+"""Collect the finished trainings of a study: pages, figures, a CSV for each experiment."""
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,16 +7,19 @@ from typing import Any
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
 from mmlth.analysis.metrics import without_absent
+from mmlth.analysis.report import FORMATS
 from mmlth.analysis.verdict import Verdict
 from mmlth.core.controls import CONTROLS
 from mmlth.core.files import write_json, write_text
 from mmlth.core.overlap import overlap
 from mmlth.core.records import Summary, save
+from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Point, Study
 from mmlth.study.study_job import StudyJob
 
 Record = dict[str, Any]  # a RoundRecord as a summary holds it
+Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
 
 
 def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Row]:
@@ -125,34 +128,27 @@ def _iou(study: Study, folder: StudyFolder, job: StudyJob) -> float | None:
     return overlap(early.masks, late.masks)['iou']
 
 
-def write_pages(study: Study, folder: StudyFolder, out: Path, command: str) -> list[Path]:
-    """Write NAME.md, NAME.png and NAME.csv for each experiment with a finished training.
+def write_pages(collected: Collected, out: Path, command: str) -> None:
+    """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
 
     Where tickets can be judged, NAME_verdict.json too.
 
     Args:
-        study: See :func:`collect`.
-        folder: Likewise.
+        collected: Experiments that have a finished ticket, each with its rows.
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
-
-    Returns:
-        The pages.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pages = []
-    for name, experiment in study.experiments.items():
-        rows = collect(study, folder, name)
-        if any(row['round'] for row in rows):
-            write_text(out / f'{name}.csv', experiments.to_csv(rows))
-            experiment_figures.plot(rows, experiment, out / f'{name}.png')
-            page = out / f'{name}.md'
-            judged = _verdicts(rows, experiment)
-            if judged:
-                write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
-            write_text(page, _page(experiment, rows, judged, command.format(name=name)))
-            pages.append(page)
-    return pages
+    for experiment, rows in collected:
+        name = experiment.name
+        write_text(out / f'{name}.csv', experiments.to_csv(rows))
+        for form in FORMATS:
+            experiment_figures.plot(rows, experiment, out / f'{name}.{form}')
+        judged = _verdicts(rows, experiment)
+        if judged:
+            write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
+        page = _page(experiment, rows, judged, command.format(name=name))
+        write_text(out / f'{name}.md', page)
 
 
 def _verdicts(
@@ -191,8 +187,29 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
     return len(done)
 
 
-def write_report(study: Study, folder: StudyFolder, out: Path, command: str) -> str:
-    """Write pages and records (see :func:`write_pages`); return a line that says where."""
-    pages = write_pages(study, folder, out, command)
+def write_report(
+    study: Study, folder: StudyFolder, out: Path, command: str, other: StudyFolder | None = None,
+) -> str:
+    """Write pages, records and ``index.html`` (see :func:`write_pages`); return where they are.
+
+    Args:
+        study: See :func:`collect`.
+        folder: Likewise.
+        out: Folder, made if it is missing.
+        command: That runs an experiment; ``{name}`` stands for it.
+        other: Folder of the same study run elsewhere, to compare with on the page.
+    """
+    every = [(each, collect(study, folder, name)) for name, each in study.experiments.items()]
+    collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
+    write_pages(collected, out, command)
     count = copy_records(study, folder, out / 'records')
-    return f'records of {count} jobs and pages of {len(pages)} experiments: {out}'
+    stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
+    again = command.partition(' --only ')[0].replace('mmlth study run', 'mmlth study report')
+    compared = _other(study, other, [each.name for each, _ in collected]) if other else None
+    html = report_study(folder.work_dir.name, collected, stores, out, again, compared)
+    return f'records of {count} jobs and pages of {len(collected)} experiments: {out}\n{html}'
+
+
+def _other(study: Study, folder: StudyFolder, names: list[str]) -> Other:
+    rows = {name: collect(study, folder, name) for name in names}
+    return Other(title=folder.work_dir.name, rows=rows)

@@ -47,6 +47,7 @@ def keep_results(
         target,
         annotations=str(Path(_writing(cfg)[0]['ann_file']).absolute()),
         train_annotations=train_annotations,
+        images=_image_folder(cfg),
         classes=list(metainfo['classes']),
         files=names,
         sigmas=list(map(float, metainfo.get('sigmas', ()))) if with_keypoints else [],
@@ -56,12 +57,24 @@ def keep_results(
 
 def train_annotations(cfg: Config) -> str:
     """Return the COCO file of a config's training data, '' unless it is a single one."""
-    dataset = (cfg.get('train_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset:  # repeated, class-balanced
-        dataset = dataset['dataset']
+    dataset = _dataset(cfg, 'train_dataloader')
     name = dataset.get('ann_file') or ''
     path = Path(dataset.get('data_root') or '', name).absolute()
     return str(path) if name.endswith('.json') else ''
+
+
+def _image_folder(cfg: Config) -> str:
+    """Return where the images that are tested lie."""
+    dataset = _dataset(cfg, 'test_dataloader')
+    prefix = (dataset.get('data_prefix') or {}).get('img', '')
+    return str(Path(dataset.get('data_root') or '', prefix).absolute())
+
+
+def _dataset(cfg: Config, loader: str) -> dict[str, Any]:
+    dataset: dict[str, Any] = (cfg.get(loader) or {}).get('dataset') or {}
+    while 'dataset' in dataset:  # repeated, class-balanced
+        dataset = dataset['dataset']
+    return dataset
 
 
 def _evaluators(cfg: Config) -> list[dict[str, Any]]:

@@ -31,7 +31,9 @@ def test_a_report_holds_the_table_the_csv_and_the_figures(tmp_path):
     write(tmp_path, {'coco/bbox_mAP': 0.5}, {'coco/bbox_mAP': 0.25})
     text = write_report(tmp_path)
     assert files(tmp_path) == [
+        'report/density_per_layer.pdf',
         'report/density_per_layer.png',
+        'report/map_vs_sparsity.pdf',
         'report/map_vs_sparsity.png',
         'report/table.txt',
         'summary.csv',

@@ -16,6 +16,7 @@ from mmlth.core.overlap import overlap
 from mmlth.core.store import Store
 from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config
+from mmlth.html_report.page import is_installed
 from mmlth.study.cost import probe_seconds
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
@@ -147,6 +148,20 @@ def test_a_report_trains_nothing_and_writes_where_it_is_told(finished, tmp_path)
     assert code == 0 and 'records of 5 jobs and pages of 4 experiments' in out
     assert stamps(work_dir) == before
     assert {p.name for p in (tmp_path / 'pages').glob('*.md')} == {f'{name}.md' for name in GOOD}
+    assert {p.name for p in (tmp_path / 'pages').glob('*.pdf')} == {f'{name}.pdf' for name in GOOD}
+    assert 'interactive report: ' in out
+
+
+def test_a_study_is_compared_with_one_that_is_there(finished, tmp_path):
+    path, work_dir, _ = finished
+    asked = ('report', path, '--work-dir', work_dir, '--report-dir', tmp_path / 'pages')
+    code, _, err = run_study(*asked, '--compare', tmp_path / 'nowhere')
+    assert code == 1 and 'nowhere is no work dir of a study: it has no jobs/' in err
+    assert not (tmp_path / 'pages').exists()
+    pytest.importorskip('vl_convert')
+    assert run_study(*asked, '--compare', work_dir)[0] == 0
+    page = (tmp_path / 'pages' / 'index.html').read_text()
+    assert f'Compared with {work_dir.name}: points that both have' in page and '+0.000' in page
 
 
 def test_the_report_of_a_study_that_grew_shows_what_is_done(finished, tmp_path):
@@ -206,8 +221,9 @@ def test_a_probe_stands_for_all_steps_of_a_training(job_of, tmp_path):
 
 def test_pages_figures_and_records_are_there(finished, job_of):
     report = finished[1] / 'report'
-    names = {f'{name}{end}' for name in GOOD for end in ('.md', '.csv', '.png')}
-    assert {p.name for p in report.iterdir()} == names | {'records'}
+    names = {f'{name}{end}' for name in GOOD for end in ('.md', '.csv', '.png', '.pdf')}
+    page = {'index.html'} if is_installed() else set()
+    assert {p.name for p in report.iterdir()} == names | page | {'records'}
     assert len(list((report / 'records').iterdir())) == 5
     name, summary = job_of('rounds', 1)
     record = json.loads((report / 'records' / f'{name}.json').read_text())

@@ -11,6 +11,7 @@ from conftest import ROOT, run_process, run_tool, tool_main
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import load_ticket, load_weights
+from mmlth.html_report.page import is_installed
 
 
 @pytest.fixture(scope='module')
@@ -36,7 +37,8 @@ def test_help_explains(capsys, tool):
 
 def test_a_job_prints_its_table_and_leaves_every_file(job):
     work_dir, output = job
-    table = output.strip().splitlines()[-6:]
+    *table, page = output.strip().splitlines()[-7:]
+    assert page.startswith('interactive report: ')
     assert table[0].split()[:5] == ['round', 'sparsity', 'network', 'mAP', 'vs']
     assert '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
@@ -50,8 +52,10 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
                 'checkpoint'} <= set(record)
         assert (work_dir / record['ticket']).exists() and (work_dir / record['checkpoint']).exists()
     assert len((work_dir / 'summary.csv').read_text().splitlines()) == 4
-    assert {p.name for p in (work_dir / 'report').iterdir()} == {
-        'table.txt', 'map_vs_sparsity.png', 'density_per_layer.png'}
+    html = {'index.html'} if is_installed() else set()
+    assert {p.name for p in (work_dir / 'report').iterdir()} == html | {
+        'table.txt', 'map_vs_sparsity.png', 'map_vs_sparsity.pdf', 'density_per_layer.png',
+        'density_per_layer.pdf'}
 
 
 def test_flags_override_the_imp_block(call_tool, config, tmp_path):

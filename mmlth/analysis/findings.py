@@ -1,0 +1,143 @@
+"""What an experiment shows, in a sentence for each ticket that was judged, or else each line."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean
+
+from mmlth.analysis import verdicts
+from mmlth.analysis.averages import Group, average
+from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
+from mmlth.analysis.metrics import NOTHING, format_metric
+from mmlth.analysis.rows import Row, is_dense, line_names, nothing_detected, place_name, value
+from mmlth.analysis.style import short_tensor
+from mmlth.analysis.verdict import Verdict
+
+NOT_JUDGED = 'not judged'
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that an experiment shows.
+
+    Attributes:
+        subject: The ticket or the line.
+        claim: 'winning', 'not winning', 'undecided', or :data:`NOT_JUDGED` where no dense net of
+            equal budget and no control stand beside the tickets; '' where nothing is to be judged.
+        sentence: What is so, with n and interval.
+    """
+
+    subject: str
+    claim: str
+    sentence: str
+
+
+def findings(
+    rows: Sequence[Row], experiment: Experiment, judged: Mapping[verdicts.Point, Verdict]
+) -> list[Finding]:
+    """Say what an experiment shows.
+
+    Args:
+        rows: Its finished trainings.
+        experiment: What they are drawn as.
+        judged: Verdicts on its tickets, which go before everything else.
+
+    Returns:
+        One for each verdict; without any, one for each line and metric: the greatest and the least
+        mean difference between its tickets and their dense nets, and those from its controls.
+    """
+    if judged:
+        return [
+            Finding(
+                subject=verdicts.ticket_name(line, label, x),
+                claim=verdict.claim,
+                sentence=_after_claim(verdict),
+            )
+            for (_, line, label, x), verdict in judged.items()
+        ]
+    tickets = [row for row in rows if not is_dense(row) and not row['control']]
+    if experiment.kind == 'layers':
+        return _of_layers(tickets)
+    names = line_names(tickets)
+    found = []
+    for line in dict.fromkeys(names.values()):
+        own = [row for row in tickets if names[row['config'], row['line']] == line]
+        for metric in shown_metrics(rows, experiment):
+            found += _of_line(line, own, rows, metric, experiment.x_label)
+    return found
+
+
+def _after_claim(verdict: Verdict) -> str:
+    sentence = verdict.sentence().removeprefix(verdict.claim).strip()
+    return sentence.removeprefix('(').replace(')', '', 1) + '.'
+
+
+def _of_line(
+    line: str, tickets: Sequence[Row], rows: Sequence[Row], metric: str, x_label: str
+) -> list[Finding]:
+    title = metric_title(metric, 'metric')
+    differences = average(tickets, partial(value, metric=metric, y='difference'))
+    known = sorted((group for group in differences if math.isfinite(group.mean)),
+                   key=lambda group: -group.mean)
+    if not known:
+        if not any(map(nothing_detected, tickets)):
+            return []  # a metric of another task
+        return [Finding(subject=line, claim=NOT_JUDGED, sentence=f'{title}: {NOTHING}.')]
+    best, worst = known[0], known[-1]
+    at_best, at_worst = (place_name(each.label, each.x, x_label) for each in (best, worst))
+    told = _difference(best, f' its dense net in {title}') + f', {at_best}'
+    if len(known) > 1:
+        told = f'at best {told}; at worst {_difference(worst)}, {at_worst}'
+    sentence = f'{told}{_controls(tickets, rows, metric)}. {_seeds([best, worst])}'
+    return [Finding(subject=line, claim=NOT_JUDGED, sentence=sentence)]
+
+
+def _difference(group: Group, than: str = '') -> str:
+    """Say a mean difference, with its interval if there is one."""
+    where = 'above' if group.mean >= 0 else 'below'
+    said = f'{abs(group.mean):.3f} {where}{than}'
+    if group.ci is None:
+        return said
+    low, high = group.mean - group.ci, group.mean + group.ci
+    return f'{said} [{format_metric(low, "+")}, {format_metric(high, "+")}]'
+
+
+def _seeds(groups: Sequence[Group]) -> str:
+    counts = sorted({group.n for group in groups})
+    if counts == [1]:
+        return 'n = 1, so there is no interval.'
+    return f'n = {" and ".join(map(str, counts))}.'
+
+
+def _controls(tickets: Sequence[Row], rows: Sequence[Row], metric: str) -> str:
+    """Say the mean differences from controls that stand beside a line's tickets."""
+    trained = {(row['job'], row['round']): row['metrics'].get(metric, 0.0) for row in tickets}
+    differences: dict[str, list[float]] = {}
+    for row in rows:
+        place = (row['job'], row['round'])
+        if row['control'] in verdicts.DESTROYED and place in trained:
+            other = row['metrics'].get(metric, 0.0)
+            differences.setdefault(row['control'], []).append(trained[place] - other)
+    if not differences:
+        return ''
+    parts = [f'{name} {format_metric(fmean(several), "+")}'
+             for name, several in differences.items()]
+    return f'; against its controls: {", ".join(parts)}'
+
+
+def _of_layers(tickets: Sequence[Row]) -> list[Finding]:
+    names = line_names(tickets)
+    found = []
+    for line in dict.fromkeys(names.values()):
+        own = [row for row in tickets if names[row['config'], row['line']] == line]
+        tensors = dict.fromkeys(name for row in own for name in row['layer_density'])
+        kept = {name: fmean(row['layer_density'][name] for row in own
+                            if name in row['layer_density']) for name in tensors}
+        if not kept:
+            continue
+        least, most = min(kept, key=kept.__getitem__), max(kept, key=kept.__getitem__)
+        found.append(Finding(subject=line, claim='', sentence=(
+            f'{short_tensor(least)} keeps least, {100 * kept[least]:.1f}% of its weights, and '
+            f'{short_tensor(most)} most, {100 * kept[most]:.1f}% (n = {len(own)}).')))
+    return found

@@ -1,0 +1,32 @@
+"""Equal points of two studies, seed by seed."""
+
+from made_rows import dense_row, experiment, row
+
+from mmlth.analysis.comparison import compare
+
+
+def points(*values, line='a', **changes):
+    return [row(value, line=line, seed=seed, **changes) for seed, value in enumerate(values)]
+
+
+def test_equal_points_are_compared_by_equal_seeds():
+    # differences 0.1 and 0.2: half of the interval is 12.706 * 0.0707 / sqrt(2)
+    assert compare(points(0.6, 0.7, 0.9), points(0.5, 0.5), experiment()) == [
+        ['a', '80', 'bbox mAP', '0.733 (3)', '0.500 (2)', '+0.150', '-0.485 to +0.785 (2)']]
+
+
+def test_one_common_seed_has_no_interval():
+    (line, ) = compare(points(0.6), points(0.5), experiment())
+    assert line[-2:] == ['+0.100', '- (1)']
+
+
+def test_points_of_one_study_alone_are_left_out():
+    assert compare(points(0.6, x=50.0), points(0.6, x=80.0), experiment()) == []
+    assert compare(points(0.6), points(0.6, control='random'), experiment()) == []
+
+
+def test_dense_nets_and_controls_are_points():
+    rows = [dense_row(0.5, x=None, label='dense'), row(0.4, control='random', label='random'),
+            row(0.3, control='signs', label='ticket')]
+    assert [line[1] for line in compare(rows, rows, experiment())] == [
+        'dense', 'random', 'ticket, control: signs']
