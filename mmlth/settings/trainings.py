@@ -121,6 +121,7 @@ def _common(settings: SettingFields) -> dict[str, Any]:
 def _selection(settings: SettingFields) -> dict[str, Any]:
     return dict(
         criterion=settings.criterion,
+        cost_exponent=settings.cost_exponent,
         allocation=settings.allocation,
         min_kept=settings.min_kept,
     )
