@@ -91,6 +91,7 @@ def _take(job: Job, held: ExitStack, overwrite: bool, accept: tuple[str, ...]) -
     else:
         store.clear()
         store.claim(dict(facts, changes=[]))
+    store.keep_positions(job.plan.positions)
 
 
 def _differences(there: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
@@ -144,8 +145,7 @@ def _check_folder(store: Store) -> None:
 def _refuse_foreign(store: Store) -> None:
     """Raise unless the folder is empty, or holds what a dry run or an early kill left."""
     layout = store.layout
-    own = {layout.preflight.name, layout.preflight_text.name, layout.positions.name,
-           layout.lock.name, layout.shared.name}
+    own = {layout.preflight.name, layout.preflight_text.name, layout.lock.name, layout.shared.name}
     paths = store.work_dir.iterdir() if store.work_dir.exists() else ()
     foreign = [p.name for p in paths if p.name not in own and not p.name.endswith('.tmp')]
     if foreign:

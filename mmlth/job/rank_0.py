@@ -92,7 +92,6 @@ class Job:
 
     def write_plan(self) -> None:
         """Leave the plan in the work directory."""
-        self.store.keep_positions(self.plan.positions)
         self.store.write_preflight(self.plan.as_dict(), self.plan.format())
 
     def write_ticket(self, training: Training) -> str:
