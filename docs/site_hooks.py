@@ -14,7 +14,8 @@ from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ('LICENSE', 'CITATION.cff')  # README links to them
-ROOMS = ('core', 'settings', 'engine', 'job', 'trained', 'deploy', 'analysis', 'transfer', 'study')
+ROOMS = ('core', 'settings', 'engine', 'job', 'trained', 'deploy', 'analysis', 'html_report',
+         'transfer', 'study')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

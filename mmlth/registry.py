@@ -6,10 +6,10 @@ has every registry of MMDet; what isn't found in one is looked for in MMDet's an
 from mmdet import registry as of_mmdet
 from mmengine.registry import Registry
 
-_OWN = dict(HOOKS='mmlth.engine.hooks')  # registry -> module that fills it
+_OWN = dict(HOOKS=['mmlth.engine.hooks', 'mmlth.deploy.hook'])  # registry -> what fills it
 
 for _name, _parent in list(vars(of_mmdet).items()):
     if isinstance(_parent, Registry) and _parent.scope == 'mmdet':
-        _modules = [_OWN[_name]] if _name in _OWN else []
         globals()[_name] = Registry(
-            _parent.name, parent=_parent, scope='mmlth', locations=[*_modules, *_parent._locations])
+            _parent.name, parent=_parent, scope='mmlth',
+            locations=[*_OWN.get(_name, []), *_parent._locations])

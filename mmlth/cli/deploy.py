@@ -15,8 +15,8 @@ HEADER = ['layer', 'kept', 'torch ms', 'sparse ms', 'chosen']
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = parser_of('deploy', __doc__)
-    parser.add_argument('ticket', help=TICKET_HELP)
-    parser.add_argument('--out', required=True, metavar='DIR', help='the folder to write')
+    parser.add_argument('ticket', nargs='?', help=TICKET_HELP)
+    parser.add_argument('--out', metavar='DIR', help='the folder to write')
     parser.add_argument(
         '--config', help='default: the one that MMEngine left in the folder of the round')
     parser.add_argument('--checkpoint', help=CHECKPOINT_HELP)
@@ -25,11 +25,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '(default: 640 x 480)')
     parser.add_argument(
         '--overwrite', action='store_true', help='replace a deployed detector')
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--build-only', action='store_true', help='only compile the kernels for this processor and '
+        'torch, and print their file; takes neither ticket nor --out')
+    args = parser.parse_args(argv)
+    given = [args.ticket is not None, args.out is not None]
+    if args.build_only and any(given):
+        parser.error('--build-only takes neither a ticket nor --out')
+    if not args.build_only and not all(given):
+        parser.error('a ticket and --out DIR are needed')
+    return args
 
 
 def run(args: argparse.Namespace) -> None:
-    """Deploy the ticket; print what was measured."""
+    """Deploy the ticket and print what was measured, or build the kernels and print where."""
+    if args.build_only:
+        from mmlth.deploy.kernel import build
+
+        print(build())
+        return
     from mmlth.core.store import find_ticket
     from mmlth.deploy.deploy import deploy_ticket
 

@@ -1,5 +1,6 @@
-"""Names that settings choose among, known before torch is imported."""
+"""Names that settings choose among, and a default, known before torch is imported."""
 
 FROZEN_POLICIES = ('prune', 'keep')  # what happens to weights that no training changes
 EXPORTS = ('trained', 'initial')  # which weights of a ticket are exported
+COST_EXPONENT = 0.5  # mmlth.core.criteria.magnitude_per_cost says why
 KEEP = ('weights', 'all')  # what a finished training leaves of its checkpoints

@@ -1,11 +1,19 @@
 """Scores of weights: one function each, higher = kept.
 
-A criterion is a function ``f(weights, initial, seed)`` that returns a float tensor per weight
-tensor, of the same names and shapes; scores may be negative. :func:`register` adds one under the
-name of the function::
+A criterion is a function that returns a float tensor per weight tensor, of the same names and
+shapes; scores may be negative. It takes, by name, what it needs of:
+
+- ``weights``: name -> trained weights;
+- ``initial``: name -> w_k, what survivors are rewound to;
+- ``seed``: of what is drawn;
+- ``costs``: name -> number of positions at which each weight of the tensor is used for one image
+  (:func:`mmlth.core.positions.costs_of`);
+- ``cost_exponent``: the setting of that name.
+
+:func:`register` adds one under the name of the function::
 
     @register
-    def movement(weights, initial, seed):
+    def movement(weights, initial):
         return {name: (w - initial[name]).abs() for name, w in weights.items()}
 
 In a config, ``custom_imports`` of the module that holds it and ``imp = dict(criterion='movement')``
@@ -13,22 +21,24 @@ use it.
 """
 import inspect
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from mmlth.core.choices import COST_EXPONENT
 from mmlth.core.masks import Tensors, Weights, check_same_tensors
 
-Criterion = Callable[[Tensors, Tensors, int], Weights]
+Criterion = Callable[..., Weights]
 CRITERIA: dict[str, Criterion] = {}
+_INPUTS = ('weights', 'initial', 'seed', 'costs', 'cost_exponent')
 
 
 def register(criterion: Criterion) -> Criterion:
     """Add a criterion to :data:`CRITERIA` under the name of its function; return it unchanged.
 
     Raises:
-        ValueError: Another function has this name, or this one doesn't take (weights, initial,
-            seed).
+        ValueError: Another function has this name, or this one takes what there isn't.
     """
     name = criterion.__name__
     there = CRITERIA.get(name, criterion)
@@ -36,21 +46,35 @@ def register(criterion: Criterion) -> Criterion:
         raise ValueError(f'criterion {name!r}: {_origin(criterion)} cannot be registered, '
                          f'{_origin(there)} has this name. Rename the function')
     try:
-        inspect.signature(criterion).bind({}, {}, 0)
+        inspect.signature(criterion).bind(**dict.fromkeys(_taken(criterion)))
     except TypeError as error:
-        raise ValueError(f'criterion {name!r}: {_origin(criterion)} must take '
-                         f'(weights, initial, seed) ({error})') from error
+        raise ValueError(f'criterion {name!r}: {_origin(criterion)} must take some of '
+                         f'{", ".join(_INPUTS)}, by these names ({error})') from error
     CRITERIA[name] = criterion
     return criterion
 
 
+def takes(criterion: str, what: str) -> bool:
+    """Tell whether a criterion takes an input, such as 'initial' or 'costs'.
+
+    >>> takes('magnitude', 'initial'), takes('magnitude_per_cost', 'costs')
+    (False, True)
+    """
+    return what in _taken(CRITERIA[criterion])
+
+
+def _taken(criterion: Criterion) -> list[str]:
+    parameters = inspect.signature(criterion).parameters
+    return [name for name in _INPUTS if name in parameters]
+
+
 @register
-def magnitude(weights: Tensors, initial: Tensors, seed: int) -> Weights:
+def magnitude(weights: Tensors) -> Weights:
     """Score by the raw |w| in float32, not divided by anything per layer.
 
     Source: Girish et al., CVPR 2021, section 3.
 
-    >>> magnitude({'w': torch.tensor([-2., 1.])}, {}, 0)['w'].tolist()
+    >>> magnitude({'w': torch.tensor([-2., 1.])})['w'].tolist()
     [2.0, 1.0]
     """
     return {name: _magnitude(weight)
@@ -58,27 +82,46 @@ def magnitude(weights: Tensors, initial: Tensors, seed: int) -> Weights:
 
 
 @register
-def initial_magnitude(weights: Tensors, initial: Tensors, seed: int) -> Weights:
+def magnitude_per_cost(
+    weights: Tensors, costs: Mapping[str, float], cost_exponent: float,
+) -> Weights:
+    """Score by |w| / cost^a: of two equal weights the one that costs more multiply-adds goes first.
+
+    a = 0 is magnitude. The default a = 0.5 keeps the largest sum of w^2 that a number of
+    multiply-adds can have: of things with value w^2 and a cost, those of the highest value per cost
+    are chosen, and w^2 / cost orders weights as |w| / cost^0.5 does.
+
+    >>> weights = {'early': torch.tensor([4.]), 'late': torch.tensor([4.])}
+    >>> found = magnitude_per_cost(weights, dict(early=64, late=4), 0.5)
+    >>> found['early'].tolist(), found['late'].tolist()
+    ([0.5], [2.0])
+    """
+    return {name: _magnitude(weight) / costs[name]**cost_exponent
+            for name, weight in weights.items()}
+
+
+@register
+def initial_magnitude(weights: Tensors, initial: Tensors) -> Weights:
     """Score by |w_k|, the weights that survivors are rewound to, whatever training made of them.
 
     Source: "large_init", Zhou et al., NeurIPS 2019, section 2.
 
     >>> trained, initial = {'w': torch.tensor([9., 9.])}, {'w': torch.tensor([-2., 1.])}
-    >>> initial_magnitude(trained, initial, 0)['w'].tolist()
+    >>> initial_magnitude(trained, initial)['w'].tolist()
     [2.0, 1.0]
     """
     return {name: _magnitude(initial[name]) for name in weights}
 
 
 @register
-def magnitude_increase(weights: Tensors, initial: Tensors, seed: int) -> Weights:
+def magnitude_increase(weights: Tensors, initial: Tensors) -> Weights:
     """Score by |w| - |w_k|, how much training made a weight grow; negative where it shrank.
 
     Where training changes nothing, as in frozen tensors, all scores are 0: leave those out of the
     scope. Source: Zhou et al., NeurIPS 2019, section 2.
 
     >>> trained, initial = {'w': torch.tensor([-3., 1.])}, {'w': torch.tensor([1., 2.])}
-    >>> magnitude_increase(trained, initial, 0)['w'].tolist()
+    >>> magnitude_increase(trained, initial)['w'].tolist()
     [2.0, -1.0]
     """
     return {name: _magnitude(weight) - _magnitude(initial[name])
@@ -86,7 +129,7 @@ def magnitude_increase(weights: Tensors, initial: Tensors, seed: int) -> Weights
 
 
 @register
-def random(weights: Tensors, initial: Tensors, seed: int) -> Weights:
+def random(weights: Tensors, seed: int) -> Weights:
     """Score at random, uniform in [0, 1): the control every ticket is compared with.
 
     The same seed, names and order of names give the same scores.
@@ -109,6 +152,8 @@ def score(
     weights: Tensors,
     initial: Tensors,
     seed: int = 0,
+    costs: Mapping[str, float] | None = None,
+    cost_exponent: float = COST_EXPONENT,
 ) -> Weights:
     """Score ``weights`` by the criterion of that name in :data:`CRITERIA`.
 
@@ -117,19 +162,27 @@ def score(
         weights: Trained weights, any float dtype.
         initial: w_k, what survivors are rewound to, of the same names and shapes.
         seed: Used by criteria that draw random numbers.
+        costs: name -> positions at which a weight of the tensor is used, above 0; only criteria
+            that take costs need them.
+        cost_exponent: Used by such criteria.
 
     Returns:
         Finite float32 tensors of the names and shapes of ``weights``; they may be negative.
 
     Raises:
         ValueError: Weights are NaN or infinite (the training diverged), ``initial`` is or doesn't
-            fit, or the criterion is unknown or returns other names, shapes, integers, NaN or
-            infinity.
+            fit, the criterion takes costs that aren't given, is unknown, or returns other names,
+            shapes, integers, NaN or infinity.
     """
     check_criterion(criterion)
     where = f'criterion {criterion!r}'
     _check_weights(weights, initial, where)
-    found = CRITERIA[criterion](weights, initial, seed)
+    function = CRITERIA[criterion]
+    given: dict[str, Any] = dict(weights=weights, initial=initial, seed=seed, costs=costs,
+                                 cost_exponent=cost_exponent)
+    if takes(criterion, 'costs'):
+        _check_costs(costs or {}, weights, where)
+    found = function(**{name: given[name] for name in _taken(function)})
     _check_floats(found, f'scores of {where}')
     check_same_tensors(found, weights, f'scores of {where}', 'weights')
     scores = {name: found[name].detach().float() for name in weights}
@@ -154,6 +207,13 @@ def _check_weights(weights: Tensors, initial: Tensors, where: str) -> None:
     check_finite(weights, where)
     _check_finite(initial, f'{where}: initial weights',
                   'Check the checkpoint or init_cfg they come from')
+
+
+def _check_costs(costs: Mapping[str, float], weights: Tensors, where: str) -> None:
+    wrong = [name for name in weights if not costs.get(name, 0) > 0]
+    if wrong:
+        raise ValueError(f'{where} takes costs, which must be above 0, but {wrong[:3]} '
+                         f'({len(wrong)} tensors) have none')
 
 
 def _check_finite(tensors: Tensors, what: str, fix: str) -> None:

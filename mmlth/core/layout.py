@@ -42,6 +42,11 @@ class Layout:
         return self.work_dir / 'preflight.json'
 
     @property
+    def positions(self) -> Path:
+        """How often the dense net uses each weight for one image."""
+        return self.work_dir / 'positions.json'
+
+    @property
     def rewind(self) -> Path:
         return self.work_dir / 'rewind.safetensors'
 
@@ -103,7 +108,8 @@ class Layout:
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
         files = [self.settings, self.log, self.shared, self.preflight_text, self.preflight,
-                 self.rewind, self.state, self.summary, self.summary_csv, self.report,
+                 self.positions, self.rewind, self.state, self.summary, self.summary_csv,
+                 self.report,
                  self.work_dir / 'captured', self.work_dir / 'controls',
                  *sorted(self.work_dir.glob('round_[0-9]*'))]
         return [path for path in files if path.exists()]

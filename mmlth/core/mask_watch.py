@@ -6,14 +6,15 @@ from typing import Any
 from torch import nn
 
 from mmlth.core import criteria, mask_history, scope, selection
+from mmlth.core.choices import COST_EXPONENT
 from mmlth.core.mask_coding import pack_all, unpack_all
 from mmlth.core.masks import Masks, Weights, count_each, dense_masks, density as density_of, kept
 from mmlth.core.overlap import count_overlap, describe, describe_each
+from mmlth.core.positions import costs_of, read_positions
 from mmlth.core.quiet import quiet
 from mmlth.core.ticket import load_ticket, load_weights
 
 MASK_FILES = 25  # stored by a whole training for the comparison with its final mask
-_NEED_NO_INITIAL = ('magnitude', 'random')
 
 
 @dataclass(kw_only=True)
@@ -27,8 +28,10 @@ class MaskWatch:
         density: Kept share of the scope after the pruning to come, in (0, 1).
         names: Tensors of the scope, for a dense training; or None.
         ticket: Ticket file that is trained, whose masks bound the new ones; or None.
-        rewind: File of w_k; only criteria other than 'magnitude' and 'random' need it.
-        criterion, allocation, min_kept, seed: As the pruning has them.
+        rewind: File of w_k; only criteria that take initial weights need it.
+        positions: File of positions (:func:`mmlth.core.positions.read_positions`); only criteria
+            that take costs need it.
+        criterion, cost_exponent, allocation, min_kept, seed: As the pruning has them.
         patience: Earlier masks that a new one is compared with.
         past: step -> mask of the last ``patience`` looks.
 
@@ -41,7 +44,9 @@ class MaskWatch:
     names: tuple[str, ...] | None = None
     ticket: str | None = None
     rewind: str | None = None
+    positions: str | None = None
     criterion: str = 'magnitude'
+    cost_exponent: float = COST_EXPONENT
     allocation: str = 'global'
     min_kept: float = 1
     seed: int = 0
@@ -56,9 +61,10 @@ class MaskWatch:
                              'after pruning')
         if (self.names is None) == (self.ticket is None):
             raise ValueError('early_bird: give either names (of a dense training) or ticket')
-        if self.rewind is None and self.criterion not in _NEED_NO_INITIAL:
-            raise ValueError(f'early_bird: criterion={self.criterion!r} may compare with w_k, so '
-                             'rewind must name its file')
+        for needed, key in (('initial', 'rewind'), ('costs', 'positions')):
+            if criteria.takes(self.criterion, needed) and getattr(self, key) is None:
+                raise ValueError(f'early_bird: criterion={self.criterion!r} takes {needed}, so '
+                                 f'{key} must name their file')
         self._old: Masks = {}
         self._alive: dict[str, int] = {}
         self._initial: Weights | None = None
@@ -97,7 +103,8 @@ class MaskWatch:
         parameters = dict(model.named_parameters())
         weights = {name: parameters[name].detach().cpu() for name in self._old}
         initial = self._w_k(weights) if captured else weights
-        scores = criteria.score(self.criterion, weights, initial, self.seed)
+        scores = criteria.score(self.criterion, weights, initial, self.seed,
+                                costs=self._costs(weights), cost_exponent=self.cost_exponent)
         with quiet():
             return selection.select(scores, self._old, self.density, allocation=self.allocation,
                                     min_kept=self.min_kept)
@@ -148,8 +155,13 @@ class MaskWatch:
         shapes = {name: mask.shape for name, mask in self._old.items()}
         self.past = {step: unpack_all(streams, shapes) for step, streams in history.items()}
 
+    def _costs(self, weights: Weights) -> dict[str, float]:
+        if self.positions is None or not criteria.takes(self.criterion, 'costs'):
+            return {}
+        return costs_of(read_positions(self.positions), weights)
+
     def _w_k(self, weights: Weights) -> Weights:
-        if self.criterion in _NEED_NO_INITIAL:  # spares a copy
+        if not criteria.takes(self.criterion, 'initial'):  # spares a copy
             return weights
         if self._initial is None:
             self._initial = scope.weights_of(load_weights(str(self.rewind)), list(weights))

@@ -10,7 +10,7 @@ FORMAT_VERSION = 1
 _TYPES: dict[str, Any] = dict(str=str, int=int, float=(int, float), list=list, dict=dict)
 # Younger than the first files.
 _OPTIONAL = {'control', 'parent', 'controls', 'saved_steps', 'trained_in', 'id',
-             'collapsed', 'machine'}
+             'collapsed', 'machine', 'multiply_adds'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +44,8 @@ class RoundRecord:
             (:func:`mmlth.core.collapse.collapsed`).
         machine: What trained it, or the last part of it: ``processor``, ``gpu``, ``threads``,
             ``ranks``, ``torch``. Bits can be compared where these are equal.
+        multiply_adds: Of one image, ``dense`` and of ``kept`` weights
+            (:func:`mmlth.core.positions.multiply_adds`); {} if they weren't counted.
     """
 
     round: int
@@ -67,6 +69,7 @@ class RoundRecord:
     id: str = ''
     collapsed: dict[str, float] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
+    multiply_adds: dict[str, float] = field(default_factory=dict)
     version: int = FORMAT_VERSION
 
 

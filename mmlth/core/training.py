@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mmlth.core.choices import COST_EXPONENT
 from mmlth.core.moment import INIT, Moment
 
 Key = tuple[int, str]  # number and label of a training, which name it within its job
@@ -28,7 +29,7 @@ class Training:
         density: Kept share of the scope, in (0, 1].
         seed: Of data order, augmentation and everything that is drawn.
         order_seed: Of data order, augmentation and dropout alone, in place of the seed; or None.
-        criterion, allocation, min_kept: How weights are scored and selected.
+        criterion, cost_exponent, allocation, min_kept: How weights are scored and selected.
         moment: When w_k is captured, in round 0; which w_k is meant, later.
         optimizer: 'fresh', or 'rewound' to the state of step k.
         schedule: 'restart', 'continue' from step k, or 'last rate' of the training before.
@@ -54,6 +55,7 @@ class Training:
     seed: int = 0
     order_seed: int | None = None
     criterion: str = 'magnitude'
+    cost_exponent: float = COST_EXPONENT
     allocation: str = 'global'
     min_kept: float = 1
     moment: Moment = INIT

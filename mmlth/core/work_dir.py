@@ -7,6 +7,7 @@ from typing import Any
 
 from mmlth.core.files import locked_folder, read_json, write_json, write_text
 from mmlth.core.layout import Layout
+from mmlth.core.positions import read_positions
 from mmlth.core.training import Training
 
 JOB_VERSION = 3
@@ -97,3 +98,13 @@ class WorkDir:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         write_json(self.layout.preflight, plan)
         write_text(self.layout.preflight_text, text + '\n')
+
+    def keep_positions(self, positions: Mapping[str, float]) -> None:
+        """Keep how often weights are used as it was counted first: costs shall stay the same."""
+        if positions and not self.layout.positions.exists():
+            write_json(self.layout.positions, positions)
+
+    def positions(self) -> dict[str, float]:
+        """Return what was kept, or {} if nothing was counted; see :func:`read_positions`."""
+        path = self.layout.positions
+        return read_positions(path) if path.exists() else {}

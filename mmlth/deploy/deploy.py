@@ -12,7 +12,7 @@ from mmlth.core.checkpoints import load_checkpoint, load_state
 from mmlth.core.masks import Weights, check_zeros, kept, size
 from mmlth.core.ticket import Ticket, load_ticket
 from mmlth.deploy import folder as folders
-from mmlth.deploy.detector import build, check_same_features, features_of, runner_of
+from mmlth.deploy.detector import build, check_same_features, features_of, fill, runner_of
 from mmlth.deploy.fold import fold
 from mmlth.deploy.folder import Deployed
 from mmlth.deploy.kernel import is_available
@@ -122,12 +122,35 @@ def load(given: str | Path, say: Say = logger.info) -> nn.Module:
     folder = Path(given)
     deployed = folders.read(folder)
     model = build(deployed.cfg, deployed.state, deployed.dataset_meta, str(folder))
+    _skip_zeros(model, deployed, folder, say)
+    return model
+
+
+def load_into(model: nn.Module, given: str | Path, say: Say = logger.info) -> None:
+    """Make a plain detector that of a folder, as :func:`load` returns it.
+
+    Args:
+        model: Of the folder's config, where options that change no weight (``test_cfg``) may
+            differ; changed in place and moved to the CPU.
+        given: The folder.
+        say: Told what is being done.
+
+    Raises:
+        FileNotFoundError: It isn't there or lacks a file.
+        ValueError: A file of it is damaged or foreign, or it is of another model.
+    """
+    folder = Path(given)
+    deployed = folders.read(folder)
+    fill(model, deployed.state, str(folder))
+    _skip_zeros(model, deployed, folder, say)
+
+
+def _skip_zeros(model: nn.Module, deployed: Deployed, folder: Path, say: Say) -> None:
     fold(model)
     if is_available():
         plan = deployed.plan or _measured_here(model, deployed, folder, say)
         follow(model, plan.layers)
         replace_roi_aligns(model)
-    return model
 
 
 def _measured_here(model: nn.Module, deployed: Deployed, folder: Path, say: Say) -> Plan:

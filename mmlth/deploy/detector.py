@@ -35,14 +35,30 @@ def build(cfg: Config, state: Weights, dataset_meta: dict[str, Any], source: str
     if cfg.get('custom_imports'):
         import_modules_from_strings(**cfg.custom_imports)
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    model: Any = revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
-    check_weights(state, model.state_dict(), source)
-    model.load_state_dict(state, strict=True)
+    model: Any = MODELS.build(copy.deepcopy(cfg.model))
+    fill(model, state, source)
     model.cfg, model.dataset_meta = cfg, dataset_meta
-    model.requires_grad_(False)
-    model.eval()  # which returns None where a part of MMDet overrides it
     built: nn.Module = model
     return built
+
+
+def fill(model: nn.Module, state: Weights, source: str) -> None:
+    """Give a model its state; it is on the CPU then, in evaluation mode and without gradients.
+
+    Args:
+        model: Changed in place.
+        state: Weights and buffers of exactly that model.
+        source: Where the state comes from, for the message.
+
+    Raises:
+        TicketError: The state doesn't fit the model.
+    """
+    revert_sync_batchnorm(model)  # of whose children it replaces some, never the model itself
+    check_weights(state, model.state_dict(), source)
+    model.load_state_dict(state, strict=True)
+    model.to('cpu')
+    model.requires_grad_(False)
+    model.eval()  # returns None where a part of MMDet overrides it
 
 
 def runner_of(model: nn.Module, image: str | None = None) -> Callable[[], Any]:

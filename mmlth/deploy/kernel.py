@@ -30,6 +30,21 @@ def is_available() -> bool:
         return _load()
 
 
+def build() -> Path:
+    """Build the kernels for this processor and torch unless that was done; return their file.
+
+    A machine without a compiler, but with such a processor and torch, finds the file in its own
+    ``TORCH_EXTENSIONS_DIR`` (or torch's default folder of extensions) under the same name.
+
+    Raises:
+        RuntimeError: They can't be built, which a warning explains.
+    """
+    library = _library()
+    if not is_available():
+        raise RuntimeError(f'{library} was not built: this needs g++ and ninja')
+    return library
+
+
 def operators() -> Any:
     """Return the operators of the C++ sources; :func:`is_available` must have been true."""
     return torch.ops.mmlth
@@ -46,7 +61,8 @@ def _load() -> bool:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().partition('\n')[0]
         logger.warning('the sparse kernels cannot be built (%s), so every layer runs as plain '
-                       'torch. They need g++ and ninja', reason)
+                       'torch. They need g++ and ninja; or build them where these are, by `mmlth '
+                       'deploy --build-only`, and copy the file to %s', reason, library)
         return False
     return True
 

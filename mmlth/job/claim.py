@@ -98,6 +98,7 @@ def _take(
     held.enter_context(store.locked(together=together))
     whose(store, facts, overwrite=overwrite, accept=accept)  # another may have been faster
     store.claim(_going_on(store, facts))
+    store.keep_positions(job.plan.positions)
 
 
 def _differences(there: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from mmlth.core.collapse import collapsed
 from mmlth.core.masks import density, digest, kept
+from mmlth.core.positions import multiply_adds
 from mmlth.core.records import RoundRecord
 from mmlth.core.store import Store
 from mmlth.core.ticket import Ticket, masks_digest, weights_step
@@ -39,6 +40,8 @@ def describe_training(
     ticket = store.ticket(training)
     alive = kept(ticket.masks)
     layout = store.layout
+    sizes = {weight.name: weight.size for weight in plan.weights}
+    positions = store.positions()
     densities = {name: density({name: mask}) for name, mask in ticket.masks.items()}
     return RoundRecord(
         round=training.number,
@@ -62,6 +65,7 @@ def describe_training(
         policies=_policies(store, training, settings),
         digests=_digests(store, training, ticket, state),
         id=training.id(config),
+        multiply_adds=multiply_adds(positions, sizes, ticket.masks),
     )
 
 

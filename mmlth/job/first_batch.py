@@ -21,6 +21,7 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import DATASETS, EVALUATOR, FUNCTIONS
 
 from mmlth.core.files import read_json, write_json
+from mmlth.core.positions import PositionCounter, positions_of
 from mmlth.core.quiet import quiet
 from mmlth.engine.net import Net
 
@@ -42,7 +43,7 @@ class _Named(contextlib.AbstractContextManager[None]):
                 'mend the config') from error
 
 
-def evaluate_first_batch(net: Net, cfg: Config) -> None:
+def evaluate_first_batch(net: Net, cfg: Config) -> dict[str, float]:
     """Detect in the first images of the validation set and evaluate that, on this rank alone.
 
     Nothing is written but in a temporary folder; no sampler and no worker is started.
@@ -51,18 +52,22 @@ def evaluate_first_batch(net: Net, cfg: Config) -> None:
         net: With its initial weights; in training mode again afterwards.
         cfg: With ``val_dataloader`` and ``val_evaluator``.
 
+    Returns:
+        As :func:`count_positions`.
+
     Raises:
         RuntimeError: Data set, model or evaluator fails; says which, and how.
     """
     loader = cfg.val_dataloader
     if 'dataset' not in loader:
-        return
+        return {}
     with tempfile.TemporaryDirectory(prefix='mmlth_') as folder, _silence():
         with _Named('val_dataloader.dataset'):
             dataset = DATASETS.build(copy.deepcopy(loader.dataset))
             batch = _first(dataset, loader)
-        with _Named('the model'):
+        with _Named('the model'), PositionCounter(net.model) as counter:
             found = _predict(net, batch)
+        positions = _positions(counter, net)
         ids = _image_ids(found)
         wanted, is_whole = _of_the_batch(cfg.val_evaluator, ids, Path(folder))
         with _Named('val_evaluator'):
@@ -77,9 +82,41 @@ def evaluate_first_batch(net: Net, cfg: Config) -> None:
                 raise
             complaint = str(error)
         else:
-            return
+            return positions
     hope = 'Or it only wants all the images, which it has then'
     print_log(f'{complaint}. {hope}', level=logging.WARNING)
+    return positions
+
+
+def count_positions(net: Net, cfg: Config) -> dict[str, float]:
+    """Return how often each weight is used for one of the first images of the validation set.
+
+    Args:
+        net: With its initial weights; in training mode again afterwards.
+        cfg: With ``val_dataloader``.
+
+    Returns:
+        name -> positions (:func:`mmlth.core.positions.positions_of`) of every tensor that could be
+        pruned; {} where the data aren't there.
+
+    Raises:
+        RuntimeError: The model fails.
+    """
+    loader = cfg.get('val_dataloader') or {}
+    if 'dataset' not in loader:
+        return {}
+    with _silence():
+        try:
+            batch = _first(DATASETS.build(copy.deepcopy(loader['dataset'])), loader)
+        except FileNotFoundError:
+            return {}
+        with _Named('the model'), PositionCounter(net.model) as counter:
+            _predict(net, batch)
+    return _positions(counter, net)
+
+
+def _positions(counter: PositionCounter, net: Net) -> dict[str, float]:
+    return positions_of(counter.mean(), net.shared, [weight.name for weight in net.weights])
 
 
 def _silence() -> contextlib.ExitStack:

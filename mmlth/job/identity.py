@@ -6,6 +6,7 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from mmlth.core.criteria import takes
 from mmlth.settings.imp_config import IMPConfig
 
 # What a Runner reads of a config that decides weights or metrics. All else is environment: logs,
@@ -35,7 +36,9 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
     then part of what decides it. Paths count by what they name below the data's root, or by their
     last part: data may move.
     """
-    aside = (*_FREE, *_SCHEDULE)
+    aside = [*_FREE, *_SCHEDULE]
+    if not takes(settings.criterion, 'cost_exponent'):
+        aside.append('cost_exponent')
     chosen = {f'imp.{k}': v for k, v in settings.as_dict().items() if k not in aside}
     return {**chosen, **_rounds(settings), **config_identity(cfg)}
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from mmlth.core import control_starts, controls, criteria, scope, selection
 from mmlth.core.masks import Masks, Weights, dense_masks, shared_with
+from mmlth.core.positions import costs_of
 from mmlth.core.seeds import derive_seed
 from mmlth.core.store import Store
 from mmlth.core.ticket import load_rewind_weights, load_ticket
@@ -37,7 +38,9 @@ def _ranked(
     names = list(old)
     trained = scope.weights_of(store.trained(before), names)
     initial = scope.weights_of(store.w_k(), names)
-    scores = criteria.score(training.criterion, trained, initial, training.seed)
+    scores = criteria.score(
+        training.criterion, trained, initial, training.seed,
+        costs=costs_of(store.positions(), trained), cost_exponent=training.cost_exponent)
     return select(
         scores, old, training.density,
         allocation=training.allocation,

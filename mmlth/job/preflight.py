@@ -9,13 +9,14 @@ from torch import Tensor
 from mmlth.core import criteria, scope, selection
 from mmlth.core.collapse import collapsed, describe_collapse
 from mmlth.core.masks import Masks, count_kept, dense_masks, density as density_of, size
-from mmlth.core.patterns import Pattern, check_pattern
+from mmlth.core.patterns import check_pattern
+from mmlth.core.positions import costs_of, multiply_adds
 from mmlth.core.quiet import quiet
-from mmlth.core.roles import unknown_heads
 from mmlth.core.scope import WeightInfo
 from mmlth.core.tables import format_table
 from mmlth.core.ticket import load_ticket
 from mmlth.engine.net import Net
+from mmlth.job.notes import notes_of
 from mmlth.settings.imp_config import IMPConfig
 
 
@@ -32,6 +33,10 @@ class Preflight:
         previews: name -> kept share if w_0 were ranked to the target now; {} if unknown.
         note: What to be careful about, or ''.
         not_loaded: Why the initial weights are unknown, or ''.
+        positions: name -> positions an image at which each weight is used, of all that could be
+            pruned (:func:`mmlth.core.positions.positions_of`); {} if no image was traced.
+        multiply_adds: Of :func:`mmlth.core.positions.multiply_adds`, were w_0 ranked to the target
+            now; {} if unknown.
         collapsed: Tensors that would keep next to nothing
             (:func:`mmlth.core.collapse.collapsed`).
         shared, groups: As those of :class:`mmlth.engine.net.Net`.
@@ -45,6 +50,8 @@ class Preflight:
     previews: dict[str, float] = field(default_factory=dict)
     note: str = ''
     not_loaded: str = ''
+    positions: dict[str, float] = field(default_factory=dict)
+    multiply_adds: dict[str, float] = field(default_factory=dict)
     collapsed: dict[str, float] = field(default_factory=dict)
     shared: dict[str, str] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -91,6 +98,7 @@ class Preflight:
             pruned=weight.name in self.names,
             median_magnitude=self.magnitudes.get(weight.name),
             kept_if_ranked_now=self.previews.get(weight.name),
+            positions=self.positions.get(weight.name),
         ) for weight in self.weights]
         return dict(
             version=1,
@@ -98,6 +106,7 @@ class Preflight:
             scope_size=self.scope_size,
             tensors=tensors,
             rounds=self.rounds(),
+            multiply_adds=self.multiply_adds,
             note=self.note,
             not_loaded=self.not_loaded,
             collapsed=self.collapsed,
@@ -111,16 +120,28 @@ class Preflight:
         rows = [[str(r['round']), f'{r["kept"]:,}', f'{r["sparsity"]:.2%}',
                  f'{r["network_sparsity"]:.2%}'] for r in self.rounds()]
         rounds = format_table(['round', 'kept', 'sparsity of scope', 'of network'], rows)
+        cost = ''
+        if self.multiply_adds:
+            kept, dense = self.multiply_adds['kept'], self.multiply_adds['dense']
+            cost = (f'multiply-adds of one image: {dense:,.0f} if dense, {kept / dense:.1%} of '
+                    'them if ranked now')
         warning = ''
         if self.collapsed:
             warning = f'warning: if ranked now, {describe_collapse(self.collapsed)}'
         note = f'note: {self.note}' if self.note else ''
-        parts = [self.not_loaded, tensors, total, rounds, warning, note]
+        parts = [self.not_loaded, tensors, total, rounds, cost, warning, note]
         return '\n\n'.join(filter(None, parts))
 
 
-def plan(net: Net, settings: IMPConfig) -> Preflight:
+def plan(
+    net: Net, settings: IMPConfig, positions: Mapping[str, float] | None = None,
+) -> Preflight:
     """Plan every round of a job on a model.
+
+    Args:
+        net: With its initial weights.
+        settings: Of the job.
+        positions: As that of :class:`Preflight`; None or {} if no image was traced.
 
     Raises:
         ValueError: The scope is empty or unknown, a minimum can't be met, or a given ticket is of
@@ -134,7 +155,8 @@ def plan(net: Net, settings: IMPConfig) -> Preflight:
         densities=settings.densities(),
         shared=net.shared,
         groups=net.groups,
-        note='; '.join(_notes(net, settings, names)),
+        positions=dict(positions or {}),
+        note='; '.join(notes_of(net, settings, names, positions or {})),
         not_loaded=net.note,
     )
     check_pattern(settings.allocation, found.densities, found.shapes, settings.min_kept)
@@ -175,26 +197,6 @@ def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> 
     return masks
 
 
-def _notes(net: Net, settings: IMPConfig, names: tuple[str, ...]) -> list[str]:
-    """List what the user should know before training."""
-    chosen = set(names)
-    notes = []
-    standardised = chosen & set(scope.standardised_weights(net.model))
-    if standardised:
-        notes.append(f'{len(standardised)} weights of the scope are standardised in every forward '
-                     'pass, so that their zeros do not act as zeros; leave them out with exclude')
-    transposed = chosen & set(scope.transposed_weights(net.model))
-    if transposed and Pattern.parse(settings.allocation):
-        notes.append(f'{sorted(transposed)} belong to transposed convolutions: their groups of '
-                     f'{settings.allocation} run along outputs, which is of no use to sparse '
-                     'hardware; leave them out with exclude')
-    unknown = unknown_heads(net.model)
-    if unknown:
-        notes.append(f'unknown head: all of {", ".join(unknown)} is in the scope, its last layers '
-                     'included, unless you leave them out with exclude')
-    return notes
-
-
 def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:
     """Measure w_0: fresh heads look small beside pretrained convolutions and may be emptied."""
     state = net.state
@@ -203,7 +205,9 @@ def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:
                   for w in found.weights}
     masks = ranked_now(found, state, settings, found.densities[-1])
     previews = {name: count_kept(mask) / mask.numel() for name, mask in masks.items()}
-    return replace(found, magnitudes=magnitudes, previews=previews,
+    sizes = {weight.name: weight.size for weight in found.weights}
+    costs = multiply_adds(found.positions, sizes, masks) if masks else {}
+    return replace(found, magnitudes=magnitudes, previews=previews, multiply_adds=costs,
                    collapsed=collapsed(previews, found.densities[-1]))
 
 
@@ -219,13 +223,18 @@ def ranked_now(
         density: Kept share of the scope, in (0, 1].
 
     Returns:
-        {} where the criterion scores changes, of which there are none yet.
+        {} where the criterion scores changes, of which there are none yet, or takes costs and no
+        image was traced.
 
     Raises:
         ValueError: A minimum can't be met, or a weight isn't finite.
     """
     weights = scope.weights_of(state, found.names)
-    scores = criteria.score(settings.criterion, weights, weights, settings.seed)
+    costs = costs_of(found.positions, weights)
+    if not costs and criteria.takes(settings.criterion, 'costs'):
+        return {}
+    scores = criteria.score(settings.criterion, weights, weights, settings.seed, costs=costs,
+                            cost_exponent=settings.cost_exponent)
     if not any(score.any() for score in scores.values()):
         return {}
     with quiet():

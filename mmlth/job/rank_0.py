@@ -18,9 +18,10 @@ from mmlth.engine.net import read_net
 from mmlth.job.checks import check_disk
 from mmlth.job.data_digest import check_data, data_digests
 from mmlth.job.describe import check_made_here, describe_ticket, describe_training
-from mmlth.job.first_batch import evaluate_first_batch
+from mmlth.job.first_batch import count_positions, evaluate_first_batch
 from mmlth.job.identity import config_identity, identity
 from mmlth.job.job_log import LOGGER, ended
+from mmlth.job.notes import check_costs
 from mmlth.job.policies import MASKS, STARTS
 from mmlth.job.preflight import Preflight, plan
 from mmlth.job.rehearsal import rehearse
@@ -76,9 +77,10 @@ class Job:
         if dense.shared_from and not dry_run and not self.store.finished(dense):
             find_shared(self.store, dense, self.facts()['identity'])
         net = read_net(self.cfg, self.settings.seed, need_weights=not dry_run)
-        found = plan(net, self.settings)
+        trace = count_positions if dry_run else evaluate_first_batch
+        found = plan(net, self.settings, trace(net, self.cfg))
         if not dry_run:
-            evaluate_first_batch(net, self.cfg)
+            check_costs(self.settings, found.names, found.positions)
         if self.cfg.get('optim_wrapper') and self.cfg.get('train_dataloader'):
             rehearse(net, found, self.settings, self.cfg)
         return found

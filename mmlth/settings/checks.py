@@ -59,6 +59,8 @@ def _check_numbers(settings: SettingFields) -> None:
     if not is_count and not (isinstance(share, float) and 0 < share < 1):
         raise ValueError(f'min_kept={share!r} must be a whole number of weights, at least 0, or a '
                          'share in (0, 1) of each tensor')
+    if not isinstance(settings.cost_exponent, (int, float)) or not settings.cost_exponent >= 0:
+        raise ValueError(f'cost_exponent={settings.cost_exponent!r} must be a number, at least 0')
     order_seed = settings.seed if settings.order_seed is None else settings.order_seed
     given = dict(
         seed=(settings.seed, 0),

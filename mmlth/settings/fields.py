@@ -3,7 +3,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmlth.core.choices import FROZEN_POLICIES, KEEP
+from mmlth.core.choices import COST_EXPONENT, FROZEN_POLICIES, KEEP
 from mmlth.core.moment import INIT, Moment
 from mmlth.core.schedules import SCHEDULES, explicit
 
@@ -60,9 +60,13 @@ class SettingFields:
         'prune', 'tensors of the scope that training does not change: "prune" (the paper) or '
         '"keep" them out of it', dict(choices=FROZEN_POLICIES))
     criterion: str = _setting(
-        'magnitude', 'score of a weight, higher is kept: "magnitude", "initial_magnitude", '
-        '"magnitude_increase", "random", or a function of yours (mmlth.core.criteria.register)',
-        dict(metavar='C'))
+        'magnitude', 'score of a weight, higher is kept: "magnitude", "magnitude_per_cost" (for '
+        'few multiply-adds), "initial_magnitude", "magnitude_increase", "random", or a function of '
+        'yours (mmlth.core.criteria.register)', dict(metavar='C'))
+    cost_exponent: float = _setting(
+        COST_EXPONENT, 'a of "magnitude_per_cost", |w| / cost^a, at least 0: 0 is "magnitude", 0.5 '
+        'keeps most of the sum of w^2 that so many multiply-adds can',
+        dict(type=float, metavar='A'))
     allocation: str = _setting(
         'global', 'ranking: "global" over the scope, "normalized" (each layer divided by its '
         'norm), "layerwise" (same share everywhere), "erk", or "N:M" such as "2:4" (N of every M '

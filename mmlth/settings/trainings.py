@@ -130,6 +130,7 @@ def _selection(settings: SettingFields) -> dict[str, Any]:
     return dict(
         scope=tuple(scope),
         criterion=settings.criterion,
+        cost_exponent=settings.cost_exponent,
         allocation=settings.allocation,
         min_kept=settings.min_kept,
     )

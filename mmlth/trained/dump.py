@@ -37,7 +37,7 @@ def keep_results(
         target: Folder of the ticket.
         metainfo: Of the data set that was tested.
         train_annotations: COCO file of the training data, or ''.
-        positions: Of the weights (:class:`mmlth.trained.positions.PositionCounter`).
+        positions: Of the weights (:class:`mmlth.core.positions.PositionCounter`).
     """
     names = {task: result_name(task) for task in TASKS if (source / result_name(task)).exists()}
     for name in names.values():

@@ -10,13 +10,13 @@ from mmengine.runner import Runner
 
 from mmlth.core.checkpoints import load_state
 from mmlth.core.masks import check_zeros
+from mmlth.core.positions import PositionCounter
 from mmlth.core.ticket import check_weights, load_ticket
 from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.launch import start_launcher
 from mmlth.engine.wrapper import unwrap
 from mmlth.trained import dump as dumps
 from mmlth.trained.export import trained_checkpoint
-from mmlth.trained.positions import PositionCounter
 
 _UNUSED = (
     'train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'val_dataloader',
@@ -69,7 +69,8 @@ def evaluate_ticket(
         start_launcher(cfg, launcher)
         runner = Runner.from_cfg(cfg)
         check_weights(state, unwrap(runner.model).state_dict(), str(path))  # the runner's is lax
-        counter = PositionCounter(unwrap(runner.model)) if dump else None
+        model = unwrap(runner.model)
+        counter = stack.enter_context(PositionCounter(model)) if dump else None
         metrics = {name: float(value) for name, value in runner.test().items()}
         if counter and is_main_process():
             dumps.keep_results(

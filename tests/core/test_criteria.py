@@ -12,6 +12,11 @@ def tensor(*values):
     return torch.tensor(values, dtype=torch.float32)
 
 
+def score(criterion, weights, initial):
+    """Score with costs of 1."""
+    return criteria.score(criterion, weights, initial, costs=dict.fromkeys(weights, 1))
+
+
 def like(weights):
     """Return initial weights of ones that fit ``weights``."""
     return {name: torch.ones(w.shape) for name, w in weights.items()}
@@ -35,7 +40,7 @@ def test_magnitude(weights, expected):
 
 
 def test_magnitude_is_not_divided_by_anything_per_layer():
-    scores = criteria.magnitude({'small': tensor(1, 1), 'large': tensor(100, 300)}, {}, 0)
+    scores = criteria.magnitude({'small': tensor(1, 1), 'large': tensor(100, 300)})
     assert torch.cat([*scores.values()]).tolist() == [1, 1, 100, 300]
 
 
@@ -52,8 +57,8 @@ def test_criteria_that_look_at_the_initial_weights(criterion, expected):
 @pytest.mark.parametrize('criterion', criteria.CRITERIA)
 def test_initial_weights_are_found_by_name(criterion):
     trained, initial = {'a': tensor(1), 'b': tensor(10)}, {'a': tensor(2), 'b': tensor(50)}
-    ordered = criteria.score(criterion, trained, initial)
-    turned = criteria.score(criterion, trained, dict(reversed(initial.items())))
+    ordered = score(criterion, trained, initial)
+    turned = score(criterion, trained, dict(reversed(initial.items())))
     assert [*ordered] == [*turned] == ['a', 'b']
     assert all(torch.equal(ordered[name], turned[name]) for name in trained)
 
@@ -64,7 +69,7 @@ def test_scores_are_new_float32_tensors_in_the_shape_of_the_weights(criterion):
     double = torch.ones(2, 3, dtype=torch.float64, requires_grad=True)
     weights = {'half': half, 'one': torch.ones(1)}
     initial = {'half': double, 'one': torch.ones(1)}
-    scores = criteria.score(criterion, weights, initial)
+    scores = score(criterion, weights, initial)
     assert {name: (s.dtype, tuple(s.shape)) for name, s in scores.items()} == {
         'half': (torch.float32, (2, 3)), 'one': (torch.float32, (1, ))}
     for found in scores.values():
@@ -98,7 +103,7 @@ def test_random_scores_depend_on_the_seed_alone():
 
 def test_random_scores_are_uniform_and_leave_the_global_generator_alone():
     state = torch.get_rng_state()
-    scores = criteria.random({'w': torch.zeros(10_000)}, {}, 0)['w']
+    scores = criteria.random({'w': torch.zeros(10_000)}, 0)['w']
     assert scores.min() >= 0 and scores.max() < 1
     counts = torch.bincount((scores * 4).int())
     assert [int(count / 250 + 0.5) for count in counts] == [10] * 4
@@ -172,8 +177,8 @@ def test_a_criterion_must_score_every_weight(registry, wrong, message):
 
 
 def test_an_unknown_criterion_is_told_what_there_is():
-    message = (r"criterion='size': allowed are magnitude, initial_magnitude, "
-               r'magnitude_increase, random.*register.*custom_imports')
+    message = (r"criterion='size': allowed are magnitude, magnitude_per_cost, "
+               r'initial_magnitude, magnitude_increase, random.*register.*custom_imports')
     with pytest.raises(ValueError, match=message):
         criteria.score('size', {}, {})
     with pytest.raises(ValueError, match=r"criterion=\['magnitude'\]: allowed are"):
@@ -218,14 +223,54 @@ def test_another_function_of_the_same_name_is_refused_and_both_are_named(registr
     assert registry['magnitude'] is criteria.magnitude
 
 
+def test_a_criterion_is_given_what_it_names(registry):
+    registry['mine'] = lambda costs, weights, power=2: {
+        name: w.abs()**power * costs[name] for name, w in weights.items()}
+    weights = {'w': tensor(2, 3)}
+    assert criteria.score('mine', weights, weights, costs={'w': 10})['w'].tolist() == [40, 90]
+    assert criteria.takes('mine', 'costs') and not criteria.takes('mine', 'initial')
+
+
 @pytest.mark.parametrize('wrong', [
-    pytest.param(lambda weights, seed: weights, id='two arguments'),
-    pytest.param(lambda weights, initial, seed, scale: weights, id='four arguments'),
-    pytest.param(lambda weights, initial, *, seed: weights, id='the seed by keyword alone'),
+    pytest.param(lambda weights, initial, seed, scale: weights, id='something unknown'),
+    pytest.param(lambda w, w0, seed: w, id='other names'),
+    pytest.param(lambda weights, initial, /, seed: weights, id='by position alone'),
 ])
 def test_a_function_of_other_arguments_is_refused(registry, wrong):
     wrong.__name__ = 'wrong'
-    message = r"criterion 'wrong': .* must take \(weights, initial, seed\)"
+    message = (r"criterion 'wrong': .* must take some of weights, initial, seed, costs, "
+               'cost_exponent, by these names')
     with pytest.raises(ValueError, match=message):
         criteria.register(wrong)
     assert 'wrong' not in registry
+
+
+# weights that cost more
+
+
+def test_per_cost_is_magnitude_at_exponent_0_and_a_ratio_at_1():
+    weights, costs = {'a': tensor(-6, 2), 'b': tensor(3)}, dict(a=4, b=1)
+    found = [criteria.score('magnitude_per_cost', weights, weights, costs=costs, cost_exponent=a)
+             for a in (0, 1)]
+    assert [torch.cat([*each.values()]).tolist() for each in found] == [[6, 2, 3], [1.5, 0.5, 3]]
+
+
+def test_the_default_exponent_keeps_the_most_of_w_squared_for_its_multiply_adds():
+    weights, costs = {'a': torch.randn(5), 'b': torch.randn(4)}, dict(a=7, b=2)
+    scores = criteria.score('magnitude_per_cost', weights, weights, costs=costs)
+    order = torch.cat([scores['a'], scores['b']]).argsort(descending=True)
+    values = torch.cat([weights['a'], weights['b']]).double()**2
+    prices = torch.tensor([costs['a']] * 5 + [costs['b']] * 4)
+    subsets = torch.tensor([[number >> bit & 1 for bit in range(9)] for number in range(2**9)])
+    for count in range(1, 10):
+        kept = order[:count]
+        affordable = subsets[(subsets * prices).sum(1) <= prices[kept].sum()]
+        assert values[kept].sum() >= (affordable * values).sum(1).max() - 1e-9
+
+
+@pytest.mark.parametrize('costs', [None, {}, dict(w=0), dict(w=math.nan), dict(v=1)])
+def test_costs_must_be_there_for_a_criterion_that_takes_them(costs):
+    weights = {'w': tensor(1)}
+    with pytest.raises(ValueError, match=r"'magnitude_per_cost' takes costs, .*\['w'\] \(1 tensor"):
+        criteria.score('magnitude_per_cost', weights, weights, costs=costs)
+    assert criteria.score('magnitude', weights, weights, costs=costs)['w'].tolist() == [1]

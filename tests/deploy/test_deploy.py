@@ -5,6 +5,7 @@ import made_rounds
 import numpy as np
 import pytest
 import torch
+from conftest import tool_main
 from mmdet.apis import inference_detector
 from torch import nn
 
@@ -135,6 +136,15 @@ def test_a_config_of_another_model_is_refused(rounds, tmp_path):
         deploy.deploy_ticket(rounds / 'faster_rcnn' / 'ticket.safetensors', tmp_path / 'out',
                              config=str(rounds / 'retinanet' / 'config.py'))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_kernels_can_be_built_alone(call_tool, capsys):
+    built = call_tool('deploy_ticket.py', '--build-only').stdout.strip()
+    assert built == str(kernel._library()) and kernel._library().is_file()
+    for args in (['--build-only', 'ticket'], ['ticket'], ['--out', 'out'], []):
+        with pytest.raises(SystemExit):
+            tool_main('deploy_ticket.py', *args)
+        assert 'ticket' in capsys.readouterr().err
 
 
 def test_the_command_prints_its_table_and_replaces_only_its_own(call_tool, rounds, tmp_path):

@@ -149,3 +149,10 @@ def test_without_a_compiler_a_warning_says_so_once(monkeypatch, tmp_path, caplog
     finally:
         kernel._load.cache_clear()
     assert len(caplog.records) == 1 and 'no c++ here' in caplog.text and 'torch' in caplog.text
+    assert 'mmlth deploy --build-only' in caplog.text
+
+
+def test_a_build_that_fails_is_an_error(monkeypatch):
+    monkeypatch.setattr(kernel, 'is_available', lambda: False)
+    with pytest.raises(RuntimeError, match='was not built: this needs'):
+        kernel.build()

@@ -18,7 +18,8 @@ from mmlth.engine.hooks.early_bird_hook import EarlyBirdHook
     (dict(fraction=1.5), 'fraction=1.5 must be'),
     (dict(criterion='taste', rewind='w'), "criterion='taste': allowed are"),
     (dict(allocation='fair'), "allocation='fair': allowed are"),
-    (dict(criterion='magnitude_increase'), "criterion='magnitude_increase' .* rewind")])
+    (dict(criterion='magnitude_increase'), "criterion='magnitude_increase' .* rewind"),
+    (dict(criterion='magnitude_per_cost'), "'magnitude_per_cost' takes costs, so positions must")])
 def test_bad_settings_are_refused_at_construction(tmp_path, settings, message):
     with pytest.raises(ValueError, match=message):
         make(tmp_path, **settings)

@@ -35,6 +35,7 @@ def test_densities_of_a_list_replace_target_and_rounds():
      "scope='neck and head': allowed are paper, all, backbone, or a list"),
     (dict(scope=['backbone', 'tail']), 'allowed are paper, all, backbone'),
     (dict(criterion='luck'), "criterion='luck': allowed are magnitude, .*random"),
+    (dict(cost_exponent=-1), 'cost_exponent=-1 must be a number, at least 0'),
     (dict(allocation='fair'), "allocation='fair': allowed are global, .*layerwise, erk"),
     (dict(frozen='maybe'), "frozen='maybe': allowed are prune, keep"),
     (dict(rewind='later'), "rewind='later': allowed are init, lr, none, reinit, a number of steps"),

@@ -9,6 +9,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import nn
 
+from mmlth.core.choices import COST_EXPONENT
 from mmlth.core.early_bird import EarlyBird, settled
 from mmlth.core.mask_watch import MaskWatch, is_stored
 from mmlth.core.moment import Moment, Timeline
@@ -38,6 +39,8 @@ class EarlyBirdHook(Hook):
         names: Tensors of the scope, for a dense training; or None.
         ticket: Ticket file that is trained; or None.
         rewind: File of w_k; or None.
+        positions: As the pruning has them.
+        cost_exponent: As the pruning has it.
         begin: First moment that may be looked at: 'init', a number of steps, 'epoch_K' or 'P%'. In
             a dense round it must not be before w_k is captured.
         criterion: As the pruning has it.
@@ -67,8 +70,9 @@ class EarlyBirdHook(Hook):
 
     def __init__(
         self, folder: str, density: float, *, names: Sequence[str] | None = None,
-        ticket: str | None = None, rewind: str | None = None, begin: str | int = 'init',
-        criterion: str = 'magnitude', allocation: str = 'global', min_kept: float = 1,
+        ticket: str | None = None, rewind: str | None = None, positions: str | None = None,
+        begin: str | int = 'init', criterion: str = 'magnitude',
+        cost_exponent: float = COST_EXPONENT, allocation: str = 'global', min_kept: float = 1,
         seed: int = 0,
         interval: int | None = None, tolerance: float = EarlyBird.tolerance,
         patience: int = EarlyBird.patience, fraction: float | None = None,
@@ -81,7 +85,9 @@ class EarlyBirdHook(Hook):
             names=None if names is None else tuple(names),
             ticket=ticket,
             rewind=rewind,
+            positions=positions,
             criterion=criterion,
+            cost_exponent=cost_exponent,
             allocation=allocation,
             min_kept=min_kept,
             seed=seed,

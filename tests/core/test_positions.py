@@ -1,9 +1,10 @@
 """Uses of weights, against the operations that torch itself counts."""
+import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from mmlth.trained.positions import PositionCounter
+from mmlth.core.positions import PositionCounter, read_positions
 
 
 class Detector(nn.Module):
@@ -31,14 +32,31 @@ class Detector(nn.Module):
 
 def test_positions_times_weights_are_half_of_torchs_flops():
     model = Detector().eval()
-    counter = PositionCounter(model)
-    with FlopCounterMode(display=False) as flops, torch.no_grad():
+    with PositionCounter(model) as counter, FlopCounterMode(display=False) as flops, \
+            torch.no_grad():
         model(torch.rand(2, 4, 16, 16))
         model(torch.rand(1, 4, 16, 16))
     mean = counter.mean()
     assert 2 * 3 * sum(count * size for count, size in mean.values()) == flops.get_total_flops()
     assert mean['head.weight'] == [8 * 8 + 4 * 4, 24] and mean['fc.weight'] == [10, 15]
     assert set(mean) == {f'{name}.weight' for name in ('stem', 'grouped', 'up', 'head', 'fc')}
+
+
+def test_hooks_end_with_the_block():
+    model = Detector().eval()
+    with PositionCounter(model) as counter, torch.no_grad():
+        model(torch.rand(1, 4, 16, 16))
+    before = counter.mean()
+    model(torch.rand(2, 4, 32, 32))
+    assert counter.mean() == before and not any(m._forward_hooks for m in model.modules())
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    for number, content in enumerate(('{', '[]', '{"w": "many"}')):
+        path = tmp_path / f'{number}.json'
+        path.write_text(content)
+        with pytest.raises(ValueError, match=path.name):
+            read_positions(path)
 
 
 def test_no_image_is_no_count():
