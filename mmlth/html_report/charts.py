@@ -30,7 +30,8 @@ def curves(
     Args:
         points: To draw; those of dense nets have no x.
         lines: Names, in the order of the colours.
-        x, y: Labels of the axes.
+        x: Label of the axis.
+        y: Likewise.
         span: Of the x axis; None fits it.
         banded: Draw intervals as bands.
     """

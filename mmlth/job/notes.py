@@ -48,7 +48,9 @@ def check_costs(
     """Raise ValueError where the criterion takes costs and no image used a tensor of the scope.
 
     Args:
-        settings, names, positions: As those of :func:`notes_of`.
+        settings: As those of :func:`notes_of`.
+        names: Likewise.
+        positions: Likewise.
     """
     used = any(positions.get(name) for name in names)
     if criteria.takes(settings.criterion, 'costs') and not used:

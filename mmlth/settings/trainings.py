@@ -28,8 +28,6 @@ CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
 _DENSE = ('dense', 'dense_budget', 'dense_restart')  # of which nothing is pruned
 _LONGER = ('dense_budget', 'dense_restart')  # of a budget of their own, from the start
 _SCOPE = ('scope', 'include', 'exclude', 'frozen')
-_NO_SELECTION: dict[str, Any] = dict(
-    scope=(), criterion='magnitude', allocation='global', min_kept=1)
 _ONCE = ('dense', 'dense_restart')  # the same whatever the ticket
 
 
@@ -97,7 +95,7 @@ def _control(ticket: Training, name: str) -> Training:
     masks, start = CONTROL_POLICIES[name]
     return replace(
         ticket,
-        **(_NO_SELECTION if name in _LONGER else {}),
+        **(_selection(SettingFields()) if name in _LONGER else {}),  # nothing is chosen
         label=name,
         parent=ticket,
         masks=masks or 'of parent',
