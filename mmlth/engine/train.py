@@ -28,8 +28,9 @@ def train(cfg: Config, progress: ProgressHook) -> Outcome:
     Raises:
         OSError: The disk is full; names it and says how to go on.
     """
-    runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
+    runner = None
     try:
+        runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         runner.register_hook(progress)
         runner.train()
         save_end(runner)
@@ -45,22 +46,18 @@ def train(cfg: Config, progress: ProgressHook) -> Outcome:
                       'some, then give the same command again: it goes on from the last whole '
                       'checkpoint') from error
     finally:
-        name = runner.experiment_name
-        visualizer = runner.visualizer.instance_name
         del runner
-        _forget(name, visualizer)
+        _forget(cfg.experiment_name)
 
 
-def _forget(experiment: str, visualizer: str) -> None:
-    """Drop what MMEngine keeps for ever per experiment name: message hub, logger, visualizer."""
-    logger = MMLogger._instance_dict.pop(experiment, None)
-    for handler in list(logger.handlers) if logger else ():
-        handler.close()
-        logger.removeHandler(handler)
-    MessageHub._instance_dict.pop(experiment, None)
-    DefaultScope._instance_dict.pop(experiment, None)
-    for kind in _all_subclasses(Visualizer):
-        kind._instance_dict.pop(visualizer, None)
+def _forget(experiment: str) -> None:
+    """Drop what MMEngine keeps for ever by the name of an experiment, to which it adds the time."""
+    for kind in (MMLogger, MessageHub, DefaultScope, *_all_subclasses(Visualizer)):
+        for name in [name for name in kind._instance_dict if name.startswith(experiment)]:
+            dropped = kind._instance_dict.pop(name)
+            for handler in list(getattr(dropped, 'handlers', ())):  # of a logger
+                handler.close()
+                dropped.removeHandler(handler)
     gc.collect()  # runner, hooks and optimizer refer to each other
 
 

@@ -85,11 +85,11 @@ class IMPRunner:
         """Do what is left of a training, if anything."""
         if on_rank_0(self.store.finished, training):
             return
+        on_rank_0(self.work.check_data)
         with ExitStack() as held:
             on_rank_0(self.work.take, training, held)
             if on_rank_0(self.store.finished, training):  # while its lock was another's
                 return
-            on_rank_0(self.work.check_data)
             if training.number:
                 self.prune(training)
             on_rank_0(self.work.finish, training, self.train(training))

@@ -43,8 +43,9 @@ def test_a_job_prints_its_table_and_leaves_every_file(job):
     assert '75.00%' in output
     names = {p.name for p in work_dir.iterdir()}
     assert names == {
-        '.lock', 'imp.json', 'imp.log', 'preflight.json', 'preflight.txt', 'rewind.safetensors',
-        'round_00', 'round_01', 'round_02', 'summary.json', 'summary.csv', 'report'}
+        '.lock', 'imp.json', 'imp.log', 'positions.json', 'preflight.json', 'preflight.txt',
+        'rewind.safetensors', 'round_00', 'round_01', 'round_02', 'summary.json', 'summary.csv',
+        'report'}
     summary = json.loads((work_dir / 'summary.json').read_text())
     assert {'config', 'settings', 'rounds'} <= set(summary)
     for record in summary['rounds']:

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 from torch import nn
 
 from mmlth.core.masks import digest
@@ -131,7 +132,7 @@ def test_rtmdets_towers_share_masks_and_values(tmp_path):
     optimizer = torch.optim.SGD(net.model.parameters(), lr=0.1)
     hook.before_train(SimpleNamespace(
         model=net.model, iter=0, hooks=[], logger=logging.getLogger('test'),
-        optim_wrapper=OptimWrapper(optimizer)))
+        optim_wrapper=OptimWrapper(optimizer), visualizer=Visualizer()))
     assert_is_start_of(ticket, start, net.model)
     pruned = net.model.get_parameter(towers[2])[~masks[towers[1]]]
     assert len(pruned) and (pruned == 0).all()
