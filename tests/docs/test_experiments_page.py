@@ -89,3 +89,32 @@ def test_what_is_left_of_a_collapsed_rpn_is_in_the_records(page):
         for path in (PUBLISHED / 'records').glob('*r50-tiny*0.9_rounds-1_seed-0_*.json')]
     assert [round(density * 20736) for density in left] == [13]
     assert '13 of 20,736 weights' in page
+
+
+def long_training(name):
+    """(round, control) -> mAP of one of the jobs that were trained longer."""
+    summary = load_summary(PUBLISHED / 'long_trainings' / f'{name}.json')
+    return {(r['round'], r['control']): r['metrics'][BOXES]
+            for r in [*summary.rounds, *summary.controls]}
+
+
+def test_the_page_of_longer_trainings_says_what_their_records_hold():
+    page = ' '.join((PUBLISHED / 'long_trainings.md').read_text().split())
+    half = long_training('half_seed-0')[0, '']
+    jobs = [long_training(f'ticket_seed-{seed}') for seed in (0, 1)]
+    dense, ticket = ({seed: job[number, ''] for seed, job in enumerate(jobs)} for number in (0, 1))
+    budget = jobs[0][1, 'dense_budget']
+    assert f'| dense | 12 | {half:.3f} | |' in page
+    assert f'| dense | 24 | {dense[0]:.3f} | {dense[1]:.3f} |' in page
+    assert f'| 48 | {budget:.3f} | |' in page
+    assert f'w_0 | 24 | {ticket[0]:.3f} | {ticket[1]:.3f} |' in page
+    low, high = t_interval(paired(ticket, dense))
+    mean = fmean(paired(ticket, dense))
+    interval = f'95% t interval [{low:+.3f}, {high:+.3f}]'
+    assert f'ends {-mean:.3f} below its dense net (n=2, {interval})' in page
+    assert f'{dense[0] - half:+.3f}, from 24 to 48 {budget - dense[0]:+.3f}' in page
+    assert f'the ticket of seed 0 loses {budget - ticket[0]:.3f}' in page
+    old = difference(by_seed('direct_pruning', 90), by_seed('direct_pruning', None))
+    assert f'the same comparison gave {old} (n=3' in page
+    kept = load_summary(PUBLISHED / 'long_trainings' / 'ticket_seed-0.json').rounds[1]['collapsed']
+    assert kept == {}

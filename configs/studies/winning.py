@@ -1,18 +1,18 @@
-# Is it a winning ticket? Nets that are trained until twice as long adds little, paired seeds, equal budgets.
+# Is it a winning ticket? Nets that are trained long, paired seeds, equal budgets.
 # The rule of the verdict: docs/verdict.md. Seed by seed, so that a study that is broken off has whole seeds.
 #   mmlth digit-scenes --out data/digit_scenes --train 1000 --val 1000
-#   mmlth study run mmlth::studies/converged.py --workers 2
-config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_converged_digitscenes.py'
+#   mmlth study run mmlth::studies/winning.py --workers 2
+config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
 imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
 # The mask is found with one order of the data; ticket and controls are trained with another, the same for all.
 seeds = [dict(seed=seed, order_seed=100 + seed) for seed in range(3)]
 
 destroyed = ('shuffle', 'reinit', 'random', 'init_magnitude', 'shuffle_rms', 'reinit_rms')
 half = {
-    'train_cfg.max_epochs': 12,
-    'train_cfg.val_interval': 12,
-    'param_scheduler.1.end': 12,
-    'param_scheduler.1.T_max': 12,
+    'train_cfg.max_epochs': 24,
+    'train_cfg.val_interval': 24,
+    'param_scheduler.1.end': 24,
+    'param_scheduler.1.T_max': 24,
 }
 
 experiments = dict(
