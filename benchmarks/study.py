@@ -10,7 +10,6 @@ random moments, then counts trainings that were done twice.
     python benchmarks/study.py --kills 200
 """
 import argparse
-import contextlib
 import os
 import random
 import resource
@@ -139,13 +138,10 @@ def kills(count: int, jobs: int, seed: int) -> None:
             rounds += 1
             while not _over(study) and sum(hits.values()) < count:
                 drivers = [_driver(folder, jobs, rounds - 1) for _ in range(2)]
-                for _ in range(rng.randint(1, 4)):
-                    time.sleep(rng.uniform(0.3, 1.2))
-                    victims = [pid for pid, line in processes_of(Path(folder)).items()
-                               if 'mmlth.study.worker' in line and 'benchmarks' not in line]
-                    if victims and rng.random() < 0.7:
-                        _kill(rng.choice(victims))
-                        hits['worker'] += 1
+                for _ in range(rng.randint(4, 10)):
+                    victims = _workers(folder, drivers)
+                    time.sleep(rng.uniform(0, 0.3))
+                    hits['worker'] += bool(victims) and _kill(rng.choice(victims))
                 driver = rng.choice(drivers)
                 if driver.poll() is None:
                     driver.kill()
@@ -161,9 +157,22 @@ def kills(count: int, jobs: int, seed: int) -> None:
                         'not done in the end'], rows))
 
 
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+def _workers(folder: str, drivers: list[subprocess.Popen]) -> list[int]:
+    """Wait until workers run, or all drivers have ended; return the workers."""
+    found: list[int] = []
+    while not found and any(driver.poll() is None for driver in drivers):
+        found = [pid for pid, line in processes_of(Path(folder)).items()
+                 if 'mmlth.study.worker' in line]
+    return found
+
+
+def _kill(pid: int) -> bool:
+    """Send SIGKILL; tell whether the process was still there."""
+    try:
         os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _over(study: StandIns) -> bool:
@@ -183,7 +192,7 @@ def main() -> None:
     parser.add_argument('--workers', type=int, default=64)
     parser.add_argument('--seconds', type=float, nargs=2, default=(2.0, 10.0), help='of a sleeper')
     parser.add_argument('--kills', type=int, metavar='N', help='SIGKILLs to send')
-    parser.add_argument('--jobs', type=int, default=4, help='of a study that is killed')
+    parser.add_argument('--jobs', type=int, default=10, help='of a study that is killed')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--drive', help=argparse.SUPPRESS)
     args = parser.parse_args()
