@@ -15,18 +15,21 @@ class Progress:
     """
 
     def __init__(self, tasks: Mapping[str, Task], folder: StudyFolder) -> None:
-        self.tasks, self.folder = tasks, folder
-        self.start, self.first = time.monotonic(), self.left()
+        self.folder = folder
+        self._open = {name: task for name, task in tasks.items() if not folder.is_done(task)}
+        self._first, self._start = self.left(), time.monotonic()
 
     def left(self) -> int:
-        """Count the trainings of the tasks that aren't done."""
-        return sum(task.count for task in self.tasks.values() if not self.folder.is_done(task))
+        """Count the trainings of the tasks that aren't known to be done."""
+        return sum(task.count for task in self._open.values())
 
     def say(self, name: str, state: str) -> None:
         """Print a line about a task."""
+        if name in self._open and self.folder.is_done(self._open[name]):
+            del self._open[name]
         left = self.left()
-        done = self.first - left
-        seconds = time.monotonic() - self.start
+        done = self._first - left
+        seconds = time.monotonic() - self._start
         eta = f', about {seconds / done * left / 60:.0f} min' if done else ''
         clock = time.strftime('%H:%M:%S')
         print(f'{clock} {name}: {state}; {left} trainings left{eta}', flush=True)
