@@ -1,4 +1,5 @@
 """Claim a work directory: the same job goes on there, any other is refused."""
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -88,17 +89,32 @@ def _take(
     job: Job, overwrite: bool, accept: tuple[str, ...], together: bool, held: ExitStack,
 ) -> None:
     store, facts = job.store, job.facts()
-    if whose(store, facts, overwrite=overwrite, accept=accept) != THIS:
+    is_ours = whose(store, facts, overwrite=overwrite, accept=accept) == THIS
+    if not is_ours:
         job.check_disk()
-        with store.locked():
-            # Asked again: until now another process may have worked there.
-            if whose(store, facts, overwrite=overwrite, accept=accept) != THIS:
-                store.clear()
-                store.claim(dict(facts, changes=[]))
-    held.enter_context(store.locked(together=together))
-    whose(store, facts, overwrite=overwrite, accept=accept)  # another may have been faster
-    store.claim(_going_on(store, facts))
-    store.keep_positions(job.plan.positions)
+    shared = together and is_ours  # who makes the folder his is alone there
+    with ExitStack() as lock:
+        lock.enter_context(store.locked(together=shared))
+        # Asked again: until now another process may have worked there.
+        if whose(store, facts, overwrite=overwrite, accept=accept) == THIS:
+            store.claim(_going_on(store, facts))
+        elif shared:
+            raise _taken(store)
+        else:
+            store.clear()
+            store.claim(dict(facts, changes=[]))
+        store.keep_positions(job.plan.positions)
+        if shared == together:
+            held.push(lock.pop_all())
+            return
+    held.enter_context(store.locked(together=True))
+    if whose(store, facts, overwrite=True, accept=accept) != THIS:
+        raise _taken(store)
+
+
+def _taken(store: Store) -> BlockingIOError:
+    return BlockingIOError(
+        errno.EAGAIN, f'another job has just taken {store.work_dir}; choose another --work-dir')
 
 
 def _differences(there: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
