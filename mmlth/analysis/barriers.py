@@ -148,6 +148,24 @@ def report(result: Mapping[str, Any]) -> str:
     return '\n'.join([*lines, *warnings_of(result)])
 
 
+def scalars_of(result: Mapping[str, Any]) -> dict[int, dict[str, float]]:
+    """Return step -> name -> value of what ``barrier.json`` holds, for a visualizer.
+
+    ``barrier/...`` lies at step k (0 where the ends have none in common), ``barrier_path/...`` at
+    the per cent of the second net.
+    """
+    found: dict[int, dict[str, float]] = {}
+    for point in result['points']:
+        names = (LOSS, *main_of(result['points']))
+        found[round(100 * point['share'])] = {
+            f'barrier_path/{name}': values_of([point], name)[0] for name in names}
+    at_k = found.setdefault(result['k'] or 0, {})
+    at_k.update({f'barrier/{name}': each['height'] for name, each in result['barriers'].items()})
+    if result['matching'] is not None:
+        at_k['barrier/matching'] = float(result['matching'])
+    return found
+
+
 def warnings_of(result: Mapping[str, Any]) -> list[str]:
     """Return a line for each end whose metrics aren't those of its record, or that has none."""
     measured = (result['points'][0], result['points'][-1])

@@ -4,13 +4,21 @@ from typing import Any
 
 from mmlth.analysis.metrics import format_metric
 from mmlth.analysis.rows import Row, is_dense, point_name
-from mmlth.analysis.verdict import Comparison, Verdict, judge
+from mmlth.analysis.verdict import (
+    NOT_WINNING,
+    UNDECIDED,
+    WINNING,
+    Comparison,
+    Verdict,
+    judge,
+)
 from mmlth.core.tables import to_markdown_table
 
 BUDGET = 'dense_budget'  # the control that dense of equal budget is
 # Controls in which something of the ticket is destroyed: places, start weights, or the training
 # that chose it. Others (signs, reverse, dense) answer questions of their own.
 DESTROYED = ('random', 'shuffle', 'shuffle_rms', 'init_magnitude', 'reinit', 'reinit_rms')
+CLAIMS = {WINNING: 1.0, UNDECIDED: 0.0, NOT_WINNING: -1.0}
 Point = tuple[str, str, str, float | None]  # config, line, label, x
 
 
@@ -98,6 +106,23 @@ def as_dicts(found: dict[Point, Verdict]) -> Iterator[dict[str, Any]]:
                        for each in verdict.comparisons]
         yield dict(config=config, line=line, label=label, x=x, claim=verdict.claim,
                    seeds=verdict.seeds, comparisons=comparisons)
+
+
+def scalars_of(found: dict[Point, Verdict]) -> dict[int, dict[str, float]]:
+    """Return step -> name -> value for a visualizer; the step is the point's place on its axis.
+
+    ``claim`` is 1 for winning, 0 for undecided, -1 for not winning; ``mean``, ``low`` and ``high``
+    are those of ticket minus another training.
+    """
+    scalars: dict[int, dict[str, float]] = {}
+    for (_, line, label, x), verdict in found.items():
+        ticket = 'verdict/' + (line or ('ticket' if x is not None else label)).replace(' ', '_')
+        at_x = scalars.setdefault(round(x or 0), {})
+        at_x[f'{ticket}/claim'] = CLAIMS[verdict.claim]
+        for each in verdict.comparisons:
+            minus = f'{ticket}/minus_{each.name.replace(" ", "_")}'
+            at_x.update({f'{minus}/{key}': getattr(each, key) for key in ('mean', 'low', 'high')})
+    return scalars
 
 
 def _plain(value: Any) -> Any:

@@ -15,6 +15,8 @@ from mmlth.cli import train
 from mmlth.cli.command import TICKET_HELP, add_config_options, parser_of, run_command
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
     from mmlth.trained.net import TrainedNet
 
 EXAMPLES = """examples:
@@ -68,8 +70,10 @@ def run(args: argparse.Namespace) -> None:
     if args.against:
         _against(args)
         return
+    from mmlth.analysis.barriers import scalars_of
     from mmlth.core.layout import Layout
     from mmlth.core.store import find_ticket
+    from mmlth.engine.scalars import add_scalars
     from mmlth.trained.net import read_trained, step_of
 
     out = Path(args.work_dir)
@@ -86,7 +90,19 @@ def run(args: argparse.Namespace) -> None:
     a, b = map(read_trained, tickets)
     if not args.children and a.start == b.start:
         k = a.k
-    _write(out, _measure(args, a, b, k))
+    cfg = _config(args, a)
+    result = _measure(args, cfg, a, b, k)
+    _write(out, result)
+    if add_scalars(cfg, out, 'barrier', scalars_of(result)):
+        print(f'sent to the visualizer backends of the config, files under {out}')
+
+
+def _config(args: argparse.Namespace, net: 'TrainedNet') -> 'Config':
+    from mmlth.engine.config_files import load_config, set_data_root
+    from mmlth.trained.evaluate import config_beside
+
+    cfg = load_config(args.config or config_beside(net.ticket), args.cfg_options)
+    return set_data_root(cfg, args.data_root) if args.data_root else cfg
 
 
 def _train(args: argparse.Namespace, parent: Path, seed: int, work_dir: Path) -> None:
@@ -118,18 +134,13 @@ def _from(out: Path, ticket: Path) -> str:
 
 
 def _measure(
-    args: argparse.Namespace, a: 'TrainedNet', b: 'TrainedNet', k: int | None,
+    args: argparse.Namespace, cfg: 'Config', a: 'TrainedNet', b: 'TrainedNet', k: int | None,
 ) -> dict[str, Any]:
     from mmlth.analysis.barriers import VERSION, barriers_of, matches
     from mmlth.core.interpolation import union
     from mmlth.core.masks import density
-    from mmlth.engine.config_files import load_config, set_data_root
-    from mmlth.trained.evaluate import config_beside
     from mmlth.trained.linear_path import walk
 
-    cfg = load_config(args.config or config_beside(a.ticket), args.cfg_options)
-    if args.data_root:
-        cfg = set_data_root(cfg, args.data_root)
     shares = [step / (args.points - 1) for step in range(args.points)]
     points, again = walk(
         cfg, a.state, b.state, shares, work_dir=str(Path(args.work_dir, 'eval')),

@@ -17,6 +17,7 @@ from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Point, Study
 from mmlth.study.study_job import StudyJob
+from mmlth.study.verdict_scalars import send
 
 Record = dict[str, Any]  # a RoundRecord as a summary holds it
 Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
@@ -192,6 +193,8 @@ def write_report(
 ) -> str:
     """Write pages, records and ``index.html`` (see :func:`write_pages`); return where they are.
 
+    Verdicts go to the visualizer backends of the configs too.
+
     Args:
         study: See :func:`collect`.
         folder: Likewise.
@@ -202,6 +205,8 @@ def write_report(
     every = [(each, collect(study, folder, name)) for name, each in study.experiments.items()]
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
     write_pages(collected, out, command)
+    for each, rows in collected:
+        send(study, each.name, _verdicts(rows, each), out / 'scalars')
     count = copy_records(study, folder, out / 'records')
     stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
     again = command.partition(' --only ')[0].replace('mmlth study run', 'mmlth study report')

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import toys
 from conftest import run_job
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 FEW = ('--bn-batches', '2', '--loss-batches', '2')
 
@@ -12,7 +13,9 @@ FEW = ('--bn-batches', '2', '--loss-batches', '2')
 @pytest.fixture(scope='module')
 def config(tmp_path_factory):
     imp = dict(toys.toy_config()['imp'], order_seed=5)  # which would make the children one
-    return toys.write_config(tmp_path_factory.mktemp('config'), imp=imp)
+    visualizer = dict(type='Visualizer', vis_backends=[dict(type='TensorboardVisBackend')])
+    folder = tmp_path_factory.mktemp('config')
+    return toys.write_config(folder, imp=imp, visualizer=visualizer)
 
 
 @pytest.fixture(scope='module')
@@ -55,6 +58,10 @@ def test_children_are_trained_once_and_drawn_against_k(call_tool, config, job, t
     assert first['digests']['start'] == second['digests']['start']  # one w_k, ...
     assert first['digests']['trained'] != second['digests']['trained']  # ... two data orders
     assert found['k'] == 4 and found['sparsity_between'] == 0.5
+    (events, ) = (out / 'vis_data').glob('events*')
+    heights = EventAccumulator(str(events)).Reload().Scalars('barrier/loss')
+    assert [each.step for each in heights] == [4]
+    assert heights[0].value == pytest.approx(found['barriers']['loss']['height'])
     assert found['matching'] == all(
         child['metrics']['toy/mAP'] >= end['dense']['toy/mAP'] - 0.005
         for child, end in zip((first, second), found['ends']))
