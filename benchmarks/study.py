@@ -1,7 +1,8 @@
 #!/usr/bin/env python
 """How well a study fills its workers, and what is lost when its processes are killed.
 
-Trainings are stand-ins that sleep and leave a record. `--sleepers` compares the time of the whole
+Trainings are stand-ins that sleep, those of twice the budget twice as long, and leave a record.
+`--sleepers` compares the time of the whole
 with the longer of its two lower bounds (all work shared by the workers; the longest chain), and
 tells the CPU seconds of the driver a training. `--kills` sends SIGKILL to drivers and workers at
 random moments, then counts trainings that were done twice.
@@ -32,7 +33,7 @@ from mmlth.study.folder import StudyFolder  # noqa: E402
 from mmlth.study.machine import Machine  # noqa: E402
 from mmlth.study.plan import Study  # noqa: E402
 from mmlth.study.study_job import StudyJob  # noqa: E402
-from mmlth.study.tasks import Task, list_tasks  # noqa: E402
+from mmlth.study.tasks import Task, list_tasks, longest_first  # noqa: E402
 
 CONTROLS = ('random', 'shuffle', 'reinit', 'dense_budget')
 # Stands in for Python, called with -m MODULE WORK_DIR TASK ...: takes the task's lock, sleeps as
@@ -55,19 +56,24 @@ class StandIns:
     Args:
         folder: Empty.
         jobs: How many: each is a dense net, a ticket and its controls.
-        seconds: Shortest and longest training.
+        seconds: Shortest and longest training of one budget.
         seed: Of the lengths.
+        order: As ``mmlth study run --order`` takes it.
     """
 
-    def __init__(self, folder: Path, jobs: int, seconds: tuple[float, float], seed: int = 0):
+    def __init__(
+        self, folder: Path, jobs: int, seconds: tuple[float, float], seed: int = 0,
+        order: str = 'file',
+    ):
         self.folder = StudyFolder(folder)
         self.folder.make()
         self.python = folder / 'python'
         self.python.write_text(WORKER)
         self.python.chmod(0o755)
-        self.tasks = list_tasks(Study(jobs=dict(_jobs(jobs))))
+        tasks = list_tasks(Study(jobs=dict(_jobs(jobs))))
         rng = random.Random(seed)
-        self.seconds = {name: rng.uniform(*seconds) for name in self.tasks}
+        self.seconds = {name: task.length * rng.uniform(*seconds) for name, task in tasks.items()}
+        self.tasks = longest_first(tasks) if order == 'longest' else tasks
         for name, length in self.seconds.items():
             (folder / 'jobs' / f'{name}.seconds').write_text(f'{length:.3f}')
 
@@ -106,10 +112,10 @@ def _jobs(count: int):
         yield job.name, job
 
 
-def sleepers(count: int, workers: int, seconds: tuple[float, float]) -> None:
+def sleepers(count: int, workers: int, seconds: tuple[float, float], order: str) -> None:
     """Print how well the workers are filled."""
     with tempfile.TemporaryDirectory() as folder:
-        study = StandIns(Path(folder), count // (2 + len(CONTROLS)) + 1, seconds)
+        study = StandIns(Path(folder), count // (2 + len(CONTROLS)) + 1, seconds, order=order)
         before, start = _cpu(), time.monotonic()
         with open(os.devnull, 'w') as nowhere:
             sys.stdout, shown = nowhere, sys.stdout
@@ -117,10 +123,10 @@ def sleepers(count: int, workers: int, seconds: tuple[float, float]) -> None:
             sys.stdout = shown
         took, bound = time.monotonic() - start, study.bound(workers)
         trainings = len(study.tasks)
-        rows = [[str(trainings), str(workers), f'{bound:.1f}', f'{took:.1f}', f'{bound / took:.3f}',
-                 f'{1000 * (_cpu() - before) / trainings:.1f}', str(len(failed))]]
-        print(format_table(['trainings', 'workers', 'bound, s', 'took, s', 'share of bound',
-                            'driver, CPU ms a training', 'failed'], rows))
+        rows = [[str(trainings), str(workers), order, f'{bound:.1f}', f'{took:.1f}',
+                 f'{bound / took:.3f}', f'{1000 * (_cpu() - before) / trainings:.1f}', str(len(failed))]]
+        print(format_table(['trainings', 'workers', 'order', 'bound, s', 'took, s',
+                            'share of bound', 'driver, CPU ms a training', 'failed'], rows))
 
 
 def _cpu() -> float:
@@ -190,7 +196,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--sleepers', type=int, metavar='N', help='trainings that sleep')
     parser.add_argument('--workers', type=int, default=64)
-    parser.add_argument('--seconds', type=float, nargs=2, default=(2.0, 10.0), help='of a sleeper')
+    parser.add_argument('--seconds', type=float, nargs=2, default=(4.0, 6.0),
+                        help='shortest and longest sleeper of one budget: those of one config '
+                        'take about as long (default: 4 6)')
+    parser.add_argument('--order', choices=('file', 'longest'), default='longest')
     parser.add_argument('--kills', type=int, metavar='N', help='SIGKILLs to send')
     parser.add_argument('--jobs', type=int, default=10, help='of a study that is killed')
     parser.add_argument('--seed', type=int, default=0)
@@ -199,7 +208,7 @@ def main() -> None:
     if args.drive:
         StandIns(Path(args.drive), args.jobs, (0.2, 0.6), args.seed).run(3)
     if args.sleepers:
-        sleepers(args.sleepers, args.workers, tuple(args.seconds))
+        sleepers(args.sleepers, args.workers, tuple(args.seconds), args.order)
     if args.kills:
         kills(args.kills, args.jobs, args.seed)
 

@@ -28,6 +28,7 @@ EXAMPLES = """examples:
   mmlth study status my_study.py --watch 30
   mmlth study report my_study.py
 """
+ORDERS = ('file', 'longest')
 EXECUTORS = ('local', 'slurm', 'ray')
 
 
@@ -86,6 +87,11 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--workers', type=int, default=1, metavar='N',
         help='local: tasks that run at once (default: 1)')
+    parser.add_argument(
+        '--order', choices=ORDERS, default='file', help='which of the tasks that may run starts '
+        'first: that which comes first in the study file, so that its first results can be read '
+        'early, or that with the longest chain of training behind it, which ends a study on many '
+        'workers sooner (default: file)')
     parser.add_argument(
         '--gpus-per-job', type=int, default=0, metavar='N', help='GPUs that every task gets, '
         'locally in the order of CUDA_VISIBLE_DEVICES where it is set; above 1 it trains '
@@ -181,8 +187,10 @@ def run(args: argparse.Namespace) -> int:
 def _execute(args: argparse.Namespace, found: _Read, machine: 'Machine') -> dict[str, str]:
     """Run the tasks where the arguments say; return those that failed."""
     from mmlth.study import local, ray_cluster, slurm
+    from mmlth.study.tasks import longest_first
 
-    common = found.study, found.tasks, found.folder, machine
+    tasks = longest_first(found.tasks) if args.order == 'longest' else found.tasks
+    common = found.study, tasks, found.folder, machine
     if args.executor == 'slurm':
         return slurm.run_tasks(*common, args.slurm, args.data_root)
     if args.executor == 'ray':

@@ -36,6 +36,11 @@ class Task:
         """Trainings that it does itself."""
         return len(self.trainings) - len(self.shared)
 
+    @property
+    def length(self) -> int:
+        """How long it trains, in trainings as long as the config says."""
+        return sum(each.stretch for each in self.trainings if each.key not in self.shared)
+
 
 def list_tasks(study: Study) -> dict[str, Task]:
     """Return name -> task of every job, what a task needs before it.
@@ -56,6 +61,23 @@ def list_tasks(study: Study) -> dict[str, Task]:
             done_by.update({ids[key]: task.name for key in task.keys
                             if key in ids and key not in shared})
     return found
+
+
+def longest_first(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """Return the tasks in the order that fills many workers best.
+
+    First comes what has the longest chain of training to be done from its beginning on (highest
+    level first with estimated times: Adam, Chandy and Dickson, Communications of the ACM, 1974).
+
+    Args:
+        tasks: What a task needs comes before it.
+    """
+    behind = dict.fromkeys(tasks, 0)  # name -> the longest chain that waits for its end
+    for task in reversed(list(tasks.values())):
+        for name in task.needs:
+            behind[name] = max(behind[name], task.length + behind[task.name])
+    levels = {name: task.length + behind[name] for name, task in tasks.items()}
+    return {name: tasks[name] for name in sorted(tasks, key=levels.__getitem__, reverse=True)}
 
 
 def levels(tasks: Mapping[str, Task]) -> list[list[Task]]:

@@ -5,7 +5,7 @@ from stand_ins import write_study
 
 from mmlth.engine.config_files import load_config
 from mmlth.study.plan import read_study
-from mmlth.study.tasks import levels, list_tasks
+from mmlth.study.tasks import levels, list_tasks, longest_first
 
 BUDGET = 'dense_budget'
 
@@ -70,3 +70,16 @@ def test_levels_hold_what_may_run_at_once(read):
     tasks = read(dict(rounds=1, seed=[0, 1], controls=('random', 'shuffle')))
     found = levels({task.name: task for task in tasks})
     assert [len(level) for level in found] == [2, 2, 4]
+
+
+def test_the_longest_chain_of_training_starts_first(read):
+    tasks = read(
+        dict(rounds=1, seed=[0, 1], controls=('shuffle', BUDGET)), dict(schedule=(0.5, 0.75, 0.9)))
+    found = longest_first({task.name: task for task in tasks})
+    assert sorted(found) == sorted(task.name for task in tasks)
+    lengths = [task.length for task in found.values()]
+    assert lengths == [1, 1, 1, 1, 3, 2, 2, 1, 1]  # dense, tickets, three rounds, budgets, shuffles
+    started: set[str] = set()
+    for task in found.values():
+        assert started.issuperset(task.needs)
+        started.add(task.name)
