@@ -124,7 +124,8 @@ def sleepers(count: int, workers: int, seconds: tuple[float, float], order: str)
         took, bound = time.monotonic() - start, study.bound(workers)
         trainings = len(study.tasks)
         rows = [[str(trainings), str(workers), order, f'{bound:.1f}', f'{took:.1f}',
-                 f'{bound / took:.3f}', f'{1000 * (_cpu() - before) / trainings:.1f}', str(len(failed))]]
+                 f'{bound / took:.3f}', f'{1000 * (_cpu() - before) / trainings:.1f}',
+                 str(len(failed))]]
         print(format_table(['trainings', 'workers', 'order', 'bound, s', 'took, s',
                             'share of bound', 'driver, CPU ms a training', 'failed'], rows))
 

@@ -32,11 +32,12 @@ def cluster():
 @pytest.fixture
 def study(cluster, tmp_path):
     """Start the study on the cluster; returns the process."""
-    def study(**model):
+    def study(*options, **model):
         config = toys.write_config(tmp_path, model=dict(type='ToyNet', **model))
         path = write_study(tmp_path / 'study.py', config, ONE)
         command = [sys.executable, ROOT / 'tools' / 'run_study.py', 'run', path, '--work-dir',
-                   tmp_path / 'work', '--executor', 'ray', '--ray-address', cluster.address]
+                   tmp_path / 'work', '--executor', 'ray', '--ray-address', cluster.address,
+                   *options]
         with open(tmp_path / 'out.txt', 'a') as out:
             return subprocess.Popen(list(map(str, command)), env=tool_env(), cwd=ROOT, stdout=out,
                                     stderr=subprocess.STDOUT)
@@ -73,6 +74,18 @@ def test_a_study_survives_lost_workers_and_nodes_and_ends_as_on_this_machine(
     found = {name: record for path in jobs.glob('*rounds-1*/') if path.is_dir()
              for name, record in records(path).items()}
     assert found == records(alone)
+
+
+def test_a_training_of_two_gpus_gets_a_node_that_has_both(study, cluster, tmp_path):
+    one = cluster.add_node(num_cpus=2, num_gpus=1)  # made-up GPUs: the processes train on the CPU
+    two = cluster.add_node(num_cpus=2, num_gpus=2)
+    driver = study('--gpus-per-job', '2')
+    assert driver.wait(300) == 0, (tmp_path / 'out.txt').read_text()
+    found = [read_json(path) for path in (tmp_path / 'work' / 'jobs').glob('*/round_*/record.json')]
+    assert len(found) >= 3
+    assert {record['machine']['ranks'] for record in found} == {2}
+    cluster.remove_node(one)
+    cluster.remove_node(two)
 
 
 def test_an_address_without_a_cluster_is_named(tmp_path):
