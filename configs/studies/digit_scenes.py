@@ -42,7 +42,9 @@ experiments = dict(
     layers=dict(
         title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',
-        jobs=[dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}')]),
+        jobs=[
+            dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}'),
+            dict(criterion='initial_magnitude', line='80%, ranked before training')]),
     early_bird=dict(
         title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
         x_label='pruned after (% of training)', reference='early_bird',

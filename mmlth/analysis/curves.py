@@ -16,6 +16,7 @@ HEIGHT = 3.2
 _MARGIN = 0.05  # of a span, on both sides
 _MOST_TICKS = 9
 _SMALLEST, _LARGEST = 5.0, 9.0  # markers of lines that may hide each other
+_BESIDE = 0.1  # 24.96% of a training are called 25
 _LEAST_GAP = 0.09  # between ticks, as a share of the axis
 
 
@@ -157,7 +158,13 @@ def _ticks(axes: Axes, points: Iterable[PlotPoint], span: Span | None) -> None:
     gaps = [b - a for a, b in pairwise(places)]
     has_room = not gaps or min(gaps) > _LEAST_GAP * (last - first)
     if len(places) <= _MOST_TICKS and has_room:
-        axes.set_xticks(places, [f'{place:.4g}' for place in places])
+        axes.set_xticks(places, [_tick(place) for place in places])
         return
     whole = all(float(place).is_integer() for place in places)
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10], integer=whole))
+
+
+def _tick(place: float) -> str:
+    """Return the name of a place; a whole number where the nearest step lies beside it."""
+    near = round(place)
+    return str(near) if abs(place - near) < _BESIDE else f'{place:.3g}'

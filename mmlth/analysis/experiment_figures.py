@@ -17,6 +17,7 @@ from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, colours_
 from mmlth.analysis.paper_columns import REFERENCES, Y_LABELS
 from mmlth.analysis.points import (
     PlotPoint,
+    at_layers,
     iou_points,
     layer_points,
     metric_points,
@@ -26,6 +27,7 @@ from mmlth.analysis.rows import Row, is_dense, line_names, lines_of_points
 
 Grid = list[list[Panel | None]]  # None leaves a place empty
 _OWN = 'this study'
+_PAPER = 'paper, at the same convolutions'
 _MOST_PANELS = 3  # beside each other
 _MOST_LAYERS = 20  # with the paper's panel beside them, not below
 _LAYERS_WIDTH, _LAYERS_HEIGHT = 10.5, 4.4
@@ -168,18 +170,33 @@ def _shared_labels(rows: Sequence[Row], experiment: Experiment) -> list[str]:
 
 def _layers_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
     names, points = layer_points(rows)
+    theirs = paper.read(experiment.reference) if experiment.reference else []
+    shared = at_layers(paper_points(theirs), names)
 
     def draw(axes: Axes) -> None:
         draw_curves(axes, points, colours)
+        if shared:
+            axes.plot(
+                [point.x for point in shared],
+                [point.y for point in shared],
+                marker='s',
+                markersize=4,
+                linestyle=':',
+                color=style.BLACK,
+                label=_PAPER,
+            )
+            axes.legend(handles=axes.lines[-1:], loc='lower right', frameon=False)
         ticks = [style.short_tensor(name) for name in names]
         axes.set_xticks(range(len(names)), ticks, rotation=90, fontsize=8)
-        finish(axes, title=_OWN, x='', y=Y_LABELS['pruned'])
+        finish(axes, title='' if shared else _OWN, x='', y=Y_LABELS['pruned'])
 
     own = Panel(draw=draw, height=_LAYERS_HEIGHT)
-    theirs: Grid = [[panel] for panel in _paper_panels(experiment, [], colours).values()]
+    if shared:
+        return [[own]]
+    panels: Grid = [[panel] for panel in _paper_panels(experiment, [], colours).values()]
     if len(names) > _MOST_LAYERS:
-        return [[own], *theirs]
-    return [[own, *itertools.chain(*theirs)]]
+        return [[own], *panels]
+    return [[own, *itertools.chain(*panels)]]
 
 
 def _beside(own: list[Panel], theirs: dict[str, Panel], metrics: Sequence[str]) -> Grid:

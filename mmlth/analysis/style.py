@@ -19,6 +19,7 @@ from mmlth.core.files import atomic_path
 # Okabe and Ito's, told apart with any colour vision; their yellow is too pale for a line.
 COLOURS = ('#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000')
 GREY = '#666666'
+BLACK = '#000000'
 WIDTH = 6.4  # inches
 TICKET_MARKER = 'o'
 _CONTROL_MARKERS = 'sDv^P'

@@ -161,6 +161,8 @@ def test_ticks_have_room_on_an_axis_that_is_shared_with_the_paper(drawn):
     assert not {'90', '95'} <= set(panels[0]['names'])
     panels, _ = drawn(rows)
     assert panels[0]['names'] == ['90', '95']
+    panels, _ = drawn([row(0.4, x=4.5), row(0.4, x=24.96), row(0.3, x=75.04)])
+    assert panels[0]['names'] == ['4.5', '25', '75']
 
 
 def test_the_papers_lines_have_colours_of_their_own_unless_they_share_a_name(drawn):
@@ -190,6 +192,16 @@ def test_layers_in_the_order_of_the_model(drawn, tensors, below):
     )
     assert theirs['curves']['', False][-1] == (16, 92.28) and legend == ['global']
     assert theirs['place'] == ((1, 0) if below else (0, 1))
+
+
+def test_the_papers_layers_lie_at_the_same_convolutions_of_a_resnet_18(drawn):
+    blocks = [f'backbone.layer{s}.{b}.conv{c}.weight' for s in range(1, 5) for b in (0, 1)
+              for c in (1, 2)]
+    names = ['backbone.conv1.weight', *blocks, 'backbone.layer2.0.downsample.0.weight', 'neck']
+    rows = [row(layer_density=dict.fromkeys(names, 0.5))]
+    (panel,), _ = drawn(rows, kind='layers', reference='prune_percent_across_layers')
+    theirs = panel['curves']['paper, at the same convolutions', False]
+    assert theirs[0] == (1, 53.31) and theirs[-1] == (16, 92.28) and len(theirs) == 16
 
 
 def test_points_of_a_line_are_lines_of_layers(drawn):
