@@ -5,19 +5,18 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmlth.analysis import paper, style
 from mmlth.analysis.bars import bars_panel
-from mmlth.analysis.curves import Span, curves_panel, draw_curves
+from mmlth.analysis.curves import Span, curves_panel
 from mmlth.analysis.experiment_legend import add_legend
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
-from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, colours_beside, finish
+from mmlth.analysis.layers_panel import at_layers, layers_panel
+from mmlth.analysis.panels import BAND, Colours, Panel, assign_colours, colours_beside
 from mmlth.analysis.paper_columns import REFERENCES, Y_LABELS
 from mmlth.analysis.points import (
     PlotPoint,
-    at_layers,
     iou_points,
     layer_points,
     metric_points,
@@ -27,10 +26,9 @@ from mmlth.analysis.rows import Row, is_dense, line_names, lines_of_points
 
 Grid = list[list[Panel | None]]  # None leaves a place empty
 _OWN = 'this study'
-_PAPER = 'paper, at the same convolutions'
 _MOST_PANELS = 3  # beside each other
 _MOST_LAYERS = 20  # with the paper's panel beside them, not below
-_LAYERS_WIDTH, _LAYERS_HEIGHT = 10.5, 4.4
+_LAYERS_WIDTH = 10.5
 _PANEL_WIDTH = 4.0
 
 
@@ -170,33 +168,15 @@ def _shared_labels(rows: Sequence[Row], experiment: Experiment) -> list[str]:
 
 def _layers_grid(rows: Sequence[Row], experiment: Experiment, colours: Colours) -> Grid:
     names, points = layer_points(rows)
-    theirs = paper.read(experiment.reference) if experiment.reference else []
-    shared = at_layers(paper_points(theirs), names)
-
-    def draw(axes: Axes) -> None:
-        draw_curves(axes, points, colours)
-        if shared:
-            axes.plot(
-                [point.x for point in shared],
-                [point.y for point in shared],
-                marker='s',
-                markersize=4,
-                linestyle=':',
-                color=style.BLACK,
-                label=_PAPER,
-            )
-            axes.legend(handles=axes.lines[-1:], loc='lower right', frameon=False)
-        ticks = [style.short_tensor(name) for name in names]
-        axes.set_xticks(range(len(names)), ticks, rotation=90, fontsize=8)
-        finish(axes, title='' if shared else _OWN, x='', y=Y_LABELS['pruned'])
-
-    own = Panel(draw=draw, height=_LAYERS_HEIGHT)
+    reference = paper.read(experiment.reference) if experiment.reference else []
+    shared = at_layers(paper_points(reference), names)
+    own = layers_panel(names, points, shared, colours, title='' if shared else _OWN)
     if shared:
         return [[own]]
-    panels: Grid = [[panel] for panel in _paper_panels(experiment, [], colours).values()]
+    theirs: Grid = [[panel] for panel in _paper_panels(experiment, [], colours).values()]
     if len(names) > _MOST_LAYERS:
-        return [[own], *panels]
-    return [[own, *itertools.chain(*panels)]]
+        return [[own], *theirs]
+    return [[own, *itertools.chain(*theirs)]]
 
 
 def _beside(own: list[Panel], theirs: dict[str, Panel], metrics: Sequence[str]) -> Grid:

@@ -1,15 +1,12 @@
 """Points that figures of experiments draw, of one's own trainings and of the paper."""
 
 import math
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mmlth.analysis.averages import Group, aggregate, average
 from mmlth.analysis.paper import PaperPoint
 from mmlth.analysis.rows import Row, control_note, dense_rows, is_dense, line_names, point_name
-
-_IN_A_STAGE = re.compile(r'backbone\.layer\d+\.\d+\.conv\d+\.weight$')  # in MMDet's ResNets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,23 +82,6 @@ def layer_points(rows: Sequence[Row]) -> tuple[list[str], list[PlotPoint]]:
         for point in points_of(rows, _pruned_of(name))
     ]
     return names, points
-
-
-def at_layers(points: Sequence[PlotPoint], names: Sequence[str]) -> list[PlotPoint]:
-    """Put the paper's points for the 16 convolutions of a ResNet-18 on an axis of tensors.
-
-    Args:
-        points: In order of the convolutions.
-        names: Of the tensors, as :func:`layer_points` returns them.
-
-    Returns:
-        The points at the places of the convolutions in the stages of a backbone, shortcuts aside;
-        [] where it has another number of them.
-    """
-    places = [float(i) for i, name in enumerate(names) if _IN_A_STAGE.match(name)]
-    if len(places) != len(points):
-        return []
-    return [replace(point, x=place) for point, place in zip(points, places, strict=True)]
 
 
 def _pruned_of(tensor: str) -> Callable[[Row], float]:
