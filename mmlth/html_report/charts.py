@@ -106,7 +106,7 @@ def layers(points: Sequence[PlotPoint], lines: Sequence[str], names: Sequence[st
 
     ticks = [style.short_tensor(name) for name in names]
     values = [chart_values(point, '') | {'tensor': ticks[int(point.x)]} for point in points]
-    axis = alt.Axis(labelAngle=-90, labelLimit=150, labelOverlap=True, grid=False)
+    axis = alt.Axis(labelAngle=-90, labelLimit=240, labelOverlap=True, grid=False)
     base = alt.Chart(alt.NamedData(name=_DATA)).encode(
         x=alt.X('tensor:N', sort=ticks, title=None, axis=axis),
         y=alt.Y('y:Q', title=y),
