@@ -1,6 +1,7 @@
 """Shared fixtures and helpers: toy jobs, a small DigitScenes, tools in and out of this process."""
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -17,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 COCO = ROOT.parent / 'shared' / 'data' / 'coco_inst'
 MMDET = find_spec('mmdet')  # tests of the engine alone run without it
 MMDET_TOOLS = Path(MMDET.submodule_search_locations[0]) / '.mim' / 'tools' if MMDET else None
+# A shell lets its background jobs ignore Ctrl-C, and what they start inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path[:0] = [str(ROOT / name) for name in ('tests', 'tests/analysis', 'benchmarks')]
 
 import quick  # noqa: E402

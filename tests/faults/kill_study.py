@@ -34,22 +34,30 @@ class StudyKills:
 
     def run(self, kills):
         """Return a dict(phase, signal, lost) for each signal that hit something."""
+        hits, studies = [], 0
+        while len(hits) < kills:
+            found = self._hit(f'hit_{studies}', range(len(hits), kills))
+            lost = self._end(f'hit_{studies}')
+            hits += [dict(hit, lost=lost) for hit in found]
+            studies += 1
+        return hits
+
+    def _hit(self, name, numbers):
+        """Hit one study until it has ended or was hit as often."""
         hits = []
-        for number in range(kills):
+        for number in numbers:
             phase = ('study: driver', 'study: job')[number % 4 == 3]
-            name = ('SIGKILL', 'SIGTERM', 'SIGINT', 'SIGKILL')[number % 4]
-            driver = self._start('hit')
+            sent = ('SIGKILL', 'SIGTERM', 'SIGINT', 'SIGKILL')[number % 4]
+            driver = self._start(name)
             time.sleep(self.rng.uniform(0, self.seconds / 2))
             if phase == 'study: job':
-                self._kill_job(driver)
+                self._kill_job(driver, name)
             elif driver.poll() is None:
-                driver.send_signal(getattr(signal, name))
-            ended = driver.wait(1200) == 0
-            if ended:
+                driver.send_signal(getattr(signal, sent))
+            if driver.wait(1200) == 0:
                 break
-            hits.append(dict(phase=phase, signal=name, lost=''))
-        lost = self._end()
-        return [dict(hit, lost=lost) for hit in hits]
+            hits.append(dict(phase=phase, signal=sent))
+        return hits
 
     def _start(self, name):
         out = self.folder / name
@@ -57,22 +65,21 @@ class StudyKills:
                    '--work-dir', out]
         with open(out.with_suffix('.log'), 'a') as log:
             return subprocess.Popen(
-                command, cwd=ROOT, env=tool_env(), stdout=log, stderr=log,
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+                command, cwd=ROOT, env=tool_env(), stdout=log, stderr=log)
 
-    def _kill_job(self, driver):
+    def _kill_job(self, driver, name):
         """SIGKILL the process of a job as soon as there is one."""
         jobs = {}
         while not jobs and driver.poll() is None:
-            jobs = {pid: line for pid, line in processes_of(self.folder / 'hit').items()
+            jobs = {pid: line for pid, line in processes_of(self.folder / name).items()
                     if 'mmlth.study.worker' in line}
         for pid in jobs:
             os.kill(pid, signal.SIGKILL)
 
-    def _end(self):
-        if self._start('hit').wait(1200):
+    def _end(self, name):
+        if self._start(name).wait(1200):
             return 'the last run failed'
-        same = _outcome(self.folder / 'hit') == _outcome(self.folder / 'whole')
+        same = _outcome(self.folder / name) == _outcome(self.folder / 'whole')
         return '' if same else 'other digests or records'
 
 
