@@ -79,6 +79,7 @@ class SparseKernel(nn.Module):
     values: Tensor
     taps: Tensor
     starts: Tensor
+    order: Tensor
     bias: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor | None, geometry: Geometry, blocking: Blocking):
@@ -88,6 +89,7 @@ class SparseKernel(nn.Module):
         self.register_buffer('values', packed.values)
         self.register_buffer('taps', packed.taps)
         self.register_buffer('starts', packed.starts)
+        self.register_buffer('order', packed.order)
         biases = weight.new_zeros(len(weight)) if bias is None else bias.detach().clone()
         self.register_buffer('bias', biases)
         self._offsets: dict[int, Tensor] = {}
@@ -108,5 +110,6 @@ class SparseKernel(nn.Module):
                 self._offsets = {}
             self._offsets[key] = offsets
         run = operators().linear if is_matrix else operators().conv2d
-        result: Tensor = run(x, self.values, offsets, self.starts, self.bias, numbers, relu)
+        result: Tensor = run(
+            x, self.values, offsets, self.starts, self.order, self.bias, numbers, relu)
         return result

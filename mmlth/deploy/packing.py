@@ -6,8 +6,8 @@ from torch import Tensor, nn
 
 Pair = tuple[int, int]
 
-# Floats of a copy of the input that stay in the second level of a core's cache beside the rest.
-_COPY_FLOATS = 1 << 18
+# Floats of the input's copy and of the output that stay in the second level of a core's cache.
+_NEAR_FLOATS = 1 << 18
 _MOST_CHUNK = 64
 
 
@@ -47,11 +47,12 @@ class Geometry:
                 self.channels, self.out_channels, blocking.block, blocking.tile, chunk]
 
     def chunk(self, blocking: Blocking, out_width: int, lanes: int) -> int:
-        """Return of how many tiles the input is copied at once: as many as the cache holds."""
+        """Return of how many tiles the input is copied at once: as the cache holds, outputs too."""
         phases = self.stride[0] if self.kernel[0] > 1 else 1
         lines = min(blocking.block, self.channels // self.groups) * self.kernel[1] * phases
         halo = (self.kernel[0] - 1) * self.dilation[0] // self.stride[0] * out_width
-        tiles = (_COPY_FLOATS // lines - halo) // (blocking.tile * lanes)
+        outs = self.out_channels // self.groups
+        tiles = (_NEAR_FLOATS - lines * halo) // ((lines + outs) * blocking.tile * lanes)
         return min(max(tiles, 1), _MOST_CHUNK)
 
 
@@ -59,16 +60,21 @@ class Geometry:
 class Packed:
     """The kept weights of a convolution.
 
+    Within a group and block, output channels stand in the order of how many weights they keep: a
+    processor foretells the end of a loop that ran as often before.
+
     Attributes:
         values: float32 vector, ordered by group, block of input channels, output channel.
         taps: int32 vector: (channel in its block * rows + row) * columns + column of each.
         starts: int64 vector: where the values of each (group, block, output channel) begin, and
             the end of all.
+        order: int32 vector, likewise: which output channel of its group that is.
     """
 
     values: Tensor
     taps: Tensor
     starts: Tensor
+    order: Tensor
 
 
 def geometry_of(conv: nn.Conv2d) -> Geometry | None:
@@ -105,18 +111,22 @@ def pack(weight: Tensor, groups: int, block: int) -> Packed:
         groups: Of the convolution; divides O.
         block: Input channels of a block (:class:`Blocking`).
 
-    >>> packed = pack(torch.tensor([[0., 5.], [7., 0.]])[..., None, None], groups=1, block=1)
-    >>> packed.values.tolist(), packed.taps.tolist(), packed.starts.tolist()
-    ([7.0, 5.0], [0, 0], [0, 0, 1, 2, 2])
+    >>> packed = pack(torch.tensor([[6., 5.], [7., 0.]])[..., None, None], groups=1, block=2)
+    >>> packed.values.tolist(), packed.taps.tolist()
+    ([7.0, 6.0, 5.0], [0, 0, 1])
+    >>> packed.starts.tolist(), packed.order.tolist()
+    ([0, 1, 3], [1, 0])
     """
     outs, channels, rows, columns = weight.shape
     blocks = -(-channels // block)
     whole = weight.new_zeros(outs, blocks * block, rows, columns)
     whole[:, :channels] = weight
-    split = whole.reshape(groups, outs // groups, blocks, block * rows * columns)
-    lines = split.transpose(1, 2).reshape(groups * blocks * outs // groups, -1)
+    split = whole.reshape(groups, outs // groups, blocks, block * rows * columns).transpose(1, 2)
+    order = split.count_nonzero(-1).argsort(dim=-1, stable=True)  # groups x blocks x outs
+    lines = split.gather(2, order[..., None].expand_as(split)).flatten(0, 2)
     line, taps = lines.nonzero(as_tuple=True)
     counts = torch.bincount(line, minlength=len(lines))
     starts = torch.zeros(len(lines) + 1, dtype=torch.int64)
     starts[1:] = counts.cumsum(0)
-    return Packed(values=lines[line, taps].contiguous(), taps=taps.int(), starts=starts)
+    return Packed(values=lines[line, taps].contiguous(), taps=taps.int(), starts=starts,
+                  order=order.flatten().int())

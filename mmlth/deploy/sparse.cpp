@@ -94,42 +94,43 @@ Tensor offsets(const Tensor& taps, Ints numbers, int64_t out_w) {
   return result;
 }
 
-// One row of the copy: columns [from, to) of an output row, read in a row of the input.
-void copy_row(const Geometry& g, const float* row, int64_t width, int64_t column, int64_t from,
-              int64_t to, float* target) {
-  int64_t shift = column * g.dilation_w - g.padding_w;
-  auto first_at = [&](int64_t x) {  // the first output column that reads at x or behind it
-    int64_t needed = x - shift;
-    return needed <= 0 ? int64_t(0) : (needed + g.stride_w - 1) / g.stride_w;
-  };
-  int64_t begin = std::clamp(first_at(0), from, to);
-  int64_t end = std::clamp(first_at(width), begin, to);
-  std::fill(target, target + (begin - from), 0.f);
-  const float* source = row + begin * g.stride_w + shift;
-  float* inside = target + (begin - from);
-  if (g.stride_w == 1) {
-    std::copy(source, source + (end - begin), inside);
-  } else {
-    for (int64_t x = 0; x < end - begin; ++x) inside[x] = source[x * g.stride_w];
+// Output columns [from, to) that read inside a row of the input, as one column of the kernel does.
+struct Inside {
+  int64_t shift, from, to;
+
+  Inside(const Geometry& g, int64_t column, int64_t width, int64_t out_w) {
+    shift = column * g.dilation_w - g.padding_w;
+    auto first_at = [&](int64_t x) {  // the first output column that reads at x or behind it
+      int64_t needed = x - shift;
+      return needed <= 0 ? int64_t(0) : (needed + g.stride_w - 1) / g.stride_w;
+    };
+    from = std::min(first_at(0), out_w);
+    to = std::clamp(first_at(width), from, out_w);
   }
-  std::fill(inside + (end - begin), target + (to - from), 0.f);
-}
+};
 
 // One line of the copy: positions [start, start + count) of a plane, as one column and phase of
 // the kernel read them.
 void copy_line(const Geometry& g, const float* plane, int64_t height, int64_t width, int64_t out_w,
                int64_t column, int64_t phase, int64_t start, int64_t count, float* target) {
-  int64_t done = 0;
-  while (done < count) {
-    int64_t y = (start + done) / out_w, x = (start + done) % out_w;
-    int64_t length = std::min(out_w - x, count - done);
-    int64_t source = y * g.stride_h + phase - g.padding_h;
-    if (source < 0 || source >= height) {
-      std::fill(target + done, target + done + length, 0.f);
+  const Inside inside(g, column, width, out_w);
+  int64_t y = start / out_w * g.stride_h + phase - g.padding_h, x = start % out_w;
+  for (; count > 0; y += g.stride_h, x = 0) {
+    int64_t end = std::min(out_w, x + count);
+    bool is_row = y >= 0 && y < height;
+    int64_t from = is_row ? std::clamp(inside.from, x, end) : end;
+    int64_t to = is_row ? std::clamp(inside.to, from, end) : end;
+    const float* source = plane + y * width + inside.shift;
+    float* row = target - x;
+    for (int64_t i = x; i < from; ++i) row[i] = 0.f;
+    if (g.stride_w == 1) {
+      for (int64_t i = from; i < to; ++i) row[i] = source[i];
     } else {
-      copy_row(g, plane + source * width, width, column, x, x + length, target + done);
+      for (int64_t i = from; i < to; ++i) row[i] = source[i * g.stride_w];
     }
-    done += length;
+    for (int64_t i = to; i < end; ++i) row[i] = 0.f;
+    target += end - x;
+    count -= end - x;
   }
 }
 
@@ -181,7 +182,10 @@ struct Layer {
   Geometry g;
   const float* values;
   const int32_t* offsets;
-  const int64_t* starts;  // of the kept weights of (group, block of channels, output channel)
+  // Of (group, block of input channels, output channel): where its kept weights start, and which
+  // output channel of the group it is.
+  const int64_t* starts;
+  const int32_t* order;
   const float* bias;
   bool relu;
   bool is_matrix;  // the input is positions x channels, not channels x rows x columns
@@ -211,6 +215,11 @@ void add_block(const Layer& l, const float* copy, int64_t begin, int64_t end, in
   if (partly) std::copy(rest, rest + count, tile);
 }
 
+// Ask for a tile of the output before it is needed.
+void fetch(const float* tile, int64_t count) {
+  for (int64_t i = 0; i < count; i += kCacheLine) __builtin_prefetch(tile + i, 1);
+}
+
 // One chunk of positions of one image, for a part of the output channels of one group.
 void run_chunk(const Layer& l, const float* image, float* output, int64_t group, int64_t first,
                int64_t last, int64_t start, float* copy) {
@@ -226,11 +235,18 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
     int64_t from = block * g.block, to = std::min(from + g.block, l.in_channels);
     fill_copy(l, image, group, from, to, start, needed, copy);
     const int64_t* starts = l.starts + (group * blocks + block) * outs;
+    const int32_t* order = l.order + (group * blocks + block) * outs;
     // What a tile reads stays in the nearest cache while all output channels pass over it.
-    for (int64_t at = 0; at < count; at += g.tile * kLanes)
-      for (int64_t o = first; o < last; ++o)
-        add_block(l, copy + at, starts[o], starts[o + 1], std::min(g.tile * kLanes, count - at),
-                  planes + o * l.positions + start + at);
+    for (int64_t at = 0; at < count; at += g.tile * kLanes) {
+      int64_t length = std::min(g.tile * kLanes, count - at);
+      for (int64_t i = 0; i < outs; ++i) {
+        if (i + 1 < outs) fetch(planes + order[i + 1] * l.positions + start + at, length);
+        if (starts[i] == starts[i + 1]) continue;
+        if (order[i] < first || order[i] >= last) continue;  // another thread's
+        add_block(l, copy + at, starts[i], starts[i + 1], length,
+                  planes + order[i] * l.positions + start + at);
+      }
+    }
   }
   if (l.relu)
     for (int64_t o = first; o < last; ++o) apply_relu(planes + o * l.positions + start, count);
@@ -265,14 +281,18 @@ void run(const Layer& layer, const float* source, int64_t images, float* target)
 
 // What a layer needs besides its input; the shape of the output is checked to be one.
 Layer layer_of(const Geometry& g, const Tensor& values, const Tensor& offsets, const Tensor& starts,
-               const Tensor& bias, bool relu, int64_t height, int64_t width) {
+               const Tensor& order, const Tensor& bias, bool relu, int64_t height,
+               int64_t width) {
   int64_t out_h = g.out_h(height), out_w = g.out_w(width), in_channels = g.channels / g.groups;
   TORCH_CHECK(out_h > 0 && out_w > 0, "an input of ", height, " x ", width, " is too small");
   int64_t blocks = (in_channels + g.block - 1) / g.block;
   TORCH_CHECK(starts.numel() == g.out_channels * blocks + 1, "starts of ", starts.numel());
+  TORCH_CHECK(order.numel() == g.out_channels * blocks, "order of ", order.numel());
   TORCH_CHECK(bias.numel() == g.out_channels, "a bias of ", bias.numel());
   return {g, values.const_data_ptr<float>(), offsets.const_data_ptr<int32_t>(),
-          starts.const_data_ptr<int64_t>(), bias.const_data_ptr<float>(), relu, false, in_channels, height, width, out_w, out_h * out_w, g.span(out_w)};
+          starts.const_data_ptr<int64_t>(), order.const_data_ptr<int32_t>(),
+          bias.const_data_ptr<float>(), relu, false, in_channels, height, width, out_w,
+          out_h * out_w, g.span(out_w)};
 }
 
 void check_input(const Tensor& input, int64_t dimensions, int64_t channels) {
@@ -285,12 +305,13 @@ void check_input(const Tensor& input, int64_t dimensions, int64_t channels) {
 
 // N x C x H x W -> N x O x H' x W'
 Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
-              const Tensor& starts, const Tensor& bias, Ints numbers, bool relu) {
+              const Tensor& starts, const Tensor& order, const Tensor& bias, Ints numbers,
+              bool relu) {
   Geometry g(numbers);
   check_input(given, 4, g.channels);
   Tensor input = given.contiguous();
   int64_t height = input.size(2), width = input.size(3);
-  Layer layer = layer_of(g, values, offsets, starts, bias, relu, height, width);
+  Layer layer = layer_of(g, values, offsets, starts, order, bias, relu, height, width);
   Tensor output = at::empty(
       {input.size(0), g.out_channels, g.out_h(height), g.out_w(width)}, input.options());
   run(layer, input.const_data_ptr<float>(), input.size(0), output.mutable_data_ptr<float>());
@@ -299,12 +320,13 @@ Tensor conv2d(const Tensor& given, const Tensor& values, const Tensor& offsets,
 
 // R x C -> O x R: a 1x1 convolution whose positions are rows.
 Tensor linear(const Tensor& given, const Tensor& values, const Tensor& offsets,
-              const Tensor& starts, const Tensor& bias, Ints numbers, bool relu) {
+              const Tensor& starts, const Tensor& order, const Tensor& bias, Ints numbers,
+              bool relu) {
   Geometry g(numbers);
   check_input(given, 2, g.channels);
   TORCH_CHECK(g.kernel_h == 1 && g.kernel_w == 1 && g.groups == 1, "no linear layer: ", numbers);
   Tensor input = given.contiguous();
-  Layer layer = layer_of(g, values, offsets, starts, bias, relu, 1, input.size(0));
+  Layer layer = layer_of(g, values, offsets, starts, order, bias, relu, 1, input.size(0));
   layer.is_matrix = true;
   Tensor output = at::empty({g.out_channels, input.size(0)}, input.options());
   run(layer, input.const_data_ptr<float>(), 1, output.mutable_data_ptr<float>());
@@ -317,9 +339,9 @@ int64_t most_vectors() { return kMostVectors; }
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(mmlth, m) {
-  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor bias, "
+  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, Tensor bias, "
         "int[] geometry, bool relu) -> Tensor", conv2d);
-  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor bias, "
+  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, Tensor bias, "
         "int[] geometry, bool relu) -> Tensor", linear);
   m.def("offsets(Tensor taps, int[] geometry, int out_w) -> Tensor", offsets);
   m.def("lanes() -> int", lanes);
