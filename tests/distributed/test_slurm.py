@@ -42,10 +42,10 @@ def submit(cluster, config, tmp_path):
         script = tmp_path / 'job.sh'
         script.write_text(SCRIPT.format(root=ROOT, config=config, work_dir=work_dir))
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+        own = dict(PATH=path, SLURM_CONF=cluster.env['SLURM_CONF'], VIRTUAL_ENV='of the tests')
         return cluster.call(
             'sbatch', '--parsable', '--requeue', '--ntasks=2', f'--output={tmp_path}/%j.log',
-            '--open-mode=append', *options, script, **{**tool_env(), 'PATH': path},
-            SLURM_CONF=cluster.env['SLURM_CONF'], VIRTUAL_ENV='that of the tests').strip()
+            '--open-mode=append', *options, script, **{**tool_env(), **own}).strip()
     return call
 
 
