@@ -168,6 +168,7 @@ def _workers(folder: str, drivers: list[subprocess.Popen]) -> list[int]:
     """Wait until workers run, or all drivers have ended; return the workers."""
     found: list[int] = []
     while not found and any(driver.poll() is None for driver in drivers):
+        time.sleep(0.02)
         found = [pid for pid, line in processes_of(Path(folder)).items()
                  if 'mmlth.study.worker' in line]
     return found
