@@ -101,20 +101,28 @@ def long_training(name):
 def test_the_page_of_longer_trainings_says_what_their_records_hold():
     page = ' '.join((PUBLISHED / 'long_trainings.md').read_text().split())
     half = long_training('half_seed-0')[0, '']
-    jobs = [long_training(f'ticket_seed-{seed}') for seed in (0, 1)]
-    dense, ticket = ({seed: job[number, ''] for seed, job in enumerate(jobs)} for number in (0, 1))
-    budget = jobs[0][1, 'dense_budget']
-    assert f'| dense | 12 | {half:.3f} | |' in page
-    assert f'| dense | 24 | {dense[0]:.3f} | {dense[1]:.3f} |' in page
-    assert f'| 48 | {budget:.3f} | |' in page
-    assert f'w_0 | 24 | {ticket[0]:.3f} | {ticket[1]:.3f} |' in page
+    jobs = [long_training(f'ticket_seed-{seed}') for seed in (0, 1, 2)]
+    dense, ticket, budget, shuffle = (
+        {seed: job[key] for seed, job in enumerate(jobs) if key in job}
+        for key in ((0, ''), (1, ''), (1, 'dense_budget'), (1, 'shuffle')))
+    assert f'| dense | 12 | {half:.3f} | | |' in page
+    assert f'| dense | 24 | {dense[0]:.3f} | {dense[1]:.3f} | {dense[2]:.3f} |' in page
+    assert f'| 48 | {budget[0]:.3f} | | {budget[2]:.3f} |' in page
+    assert f'w_0 | 24 | {ticket[0]:.3f} | {ticket[1]:.3f} | {ticket[2]:.3f} |' in page
+    assert f'(`shuffle`) | 24 | | {shuffle[1]:.3f} | {shuffle[2]:.3f} |' in page
     low, high = t_interval(paired(ticket, dense))
     mean = fmean(paired(ticket, dense))
     interval = f'95% t interval [{low:+.3f}, {high:+.3f}]'
-    assert f'ends {-mean:.3f} below its dense net (n=2, {interval})' in page
-    assert f'{dense[0] - half:+.3f}, from 24 to 48 {budget - dense[0]:+.3f}' in page
-    assert f'the ticket of seed 0 loses {budget - ticket[0]:.3f}' in page
+    assert f'ends {-mean:.3f} below its dense net (n=3, {interval})' in page
+    longer = paired(budget, dense)
+    later = f'from 24 to 48 {longer[0]:+.3f} and {longer[1]:+.3f}'
+    assert f'{dense[0] - half:+.3f} (seed 0), {later}' in page
+    lost = paired(budget, ticket)
+    assert f'equal budget it loses more, {lost[0]:.3f} and {lost[1]:.3f} (two seeds)' in page
+    gained = paired(ticket, shuffle)
+    assert f'(shuffle) end {gained[0]:.3f} and {gained[1]:.3f} below the ticket (n=2' in page
     old = difference(by_seed('direct_pruning', 90), by_seed('direct_pruning', None))
     assert f'the same comparison gave {old} (n=3' in page
-    kept = load_summary(PUBLISHED / 'long_trainings' / 'ticket_seed-0.json').rounds[1]['collapsed']
-    assert kept == {}
+    for seed in (0, 1, 2):
+        summary = load_summary(PUBLISHED / 'long_trainings' / f'ticket_seed-{seed}.json')
+        assert summary.rounds[1]['collapsed'] == {}
