@@ -52,7 +52,7 @@ def at_layers(points: Sequence[PlotPoint], names: Sequence[str]) -> list[PlotPoi
 
     Args:
         points: In order of the convolutions.
-        names: Of the tensors, as :func:`layer_points` returns them.
+        names: Of the tensors, as :func:`mmlth.analysis.points.layer_points` returns them.
 
     Returns:
         The points at the places of the convolutions in the stages of a backbone, shortcuts aside;
