@@ -2,10 +2,9 @@
 """How well a study fills its workers, and what is lost when its processes are killed.
 
 Trainings are stand-ins that sleep, those of twice the budget twice as long, and leave a record.
-`--sleepers` compares the time of the whole
-with the longer of its two lower bounds (all work shared by the workers; the longest chain), and
-tells the CPU seconds of the driver a training. `--kills` sends SIGKILL to drivers and workers at
-random moments, then counts trainings that were done twice.
+`--sleepers` compares the time of the whole with the longer of its two lower bounds (all work shared
+by the workers; the longest chain), and tells the CPU seconds of the driver a training. `--kills`
+sends SIGKILL to drivers and workers at random moments, then counts trainings that were done twice.
 
     python benchmarks/study.py --sleepers 1000 --workers 64
     python benchmarks/study.py --kills 200

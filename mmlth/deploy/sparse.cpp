@@ -228,6 +228,7 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
   int64_t needed = count + g.used(l.out_w) - g.positions();
   int64_t blocks = (l.in_channels + g.block - 1) / g.block, outs = g.out_channels / g.groups;
   float* planes = output + group * outs * l.positions;
+  auto is_own = [&](int64_t o) { return first <= o && o < last; };  // no other thread's
   for (int64_t o = first; o < last; ++o) {
     std::fill_n(planes + o * l.positions + start, count, l.bias[group * outs + o]);
   }
@@ -240,9 +241,9 @@ void run_chunk(const Layer& l, const float* image, float* output, int64_t group,
     for (int64_t at = 0; at < count; at += g.tile * kLanes) {
       int64_t length = std::min(g.tile * kLanes, count - at);
       for (int64_t i = 0; i < outs; ++i) {
-        if (i + 1 < outs) fetch(planes + order[i + 1] * l.positions + start + at, length);
-        if (starts[i] == starts[i + 1]) continue;
-        if (order[i] < first || order[i] >= last) continue;  // another thread's
+        if (i + 1 < outs && is_own(order[i + 1]))
+          fetch(planes + order[i + 1] * l.positions + start + at, length);
+        if (starts[i] == starts[i + 1] || !is_own(order[i])) continue;
         add_block(l, copy + at, starts[i], starts[i + 1], length,
                   planes + order[i] * l.positions + start + at);
       }
@@ -339,10 +340,10 @@ int64_t most_vectors() { return kMostVectors; }
 }  // namespace
 
 TORCH_LIBRARY_FRAGMENT(mmlth, m) {
-  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, Tensor bias, "
-        "int[] geometry, bool relu) -> Tensor", conv2d);
-  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, Tensor bias, "
-        "int[] geometry, bool relu) -> Tensor", linear);
+  m.def("conv2d(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, "
+        "Tensor bias, int[] geometry, bool relu) -> Tensor", conv2d);
+  m.def("linear(Tensor input, Tensor values, Tensor offsets, Tensor starts, Tensor order, "
+        "Tensor bias, int[] geometry, bool relu) -> Tensor", linear);
   m.def("offsets(Tensor taps, int[] geometry, int out_w) -> Tensor", offsets);
   m.def("lanes() -> int", lanes);
   m.def("most_vectors() -> int", most_vectors);
