@@ -55,7 +55,7 @@ def test_tools_configs_and_studies_lie_where_mim_looks(site):
                                      capture_output=True, check=True).stdout.split()
         assert of_checkout and all((mim / name).is_file() for name in of_checkout)
     assert (mim / 'tools' / 'dist_imp.sh').is_file()
-    for name in ('sparse.cpp', 'roi_align.cpp'):
+    for name in ('sparse.cpp', 'roi_align.cpp', 'max_pool.cpp'):
         assert (site / 'mmlth' / 'deploy' / name).is_file()
     for name in ('page.html', 'page.css', 'page.js'):
         assert (site / 'mmlth' / 'html_report' / name).is_file()

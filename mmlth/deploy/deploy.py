@@ -17,7 +17,7 @@ from mmlth.deploy.fold import fold
 from mmlth.deploy.folder import Deployed
 from mmlth.deploy.kernel import is_available
 from mmlth.deploy.plan import Plan, follow
-from mmlth.deploy.roi_align import replace_roi_aligns
+from mmlth.deploy.pooling import replace_pooling
 from mmlth.deploy.tune import Say, record_shapes, tune
 from mmlth.engine.config_files import load_config
 from mmlth.engine.round_config import plain_config
@@ -99,7 +99,7 @@ def plan_of(model: nn.Module, image: str | None, say: Say) -> Plan:
     say(f'folded {fold(model)} batch norms')
     plan = tune(model, record_shapes(model, run), say)
     follow(model, plan.layers)
-    replace_roi_aligns(model)
+    replace_pooling(model)
     check_same_features(expected, features_of(model, run))
     return plan
 
@@ -150,7 +150,7 @@ def _skip_zeros(model: nn.Module, deployed: Deployed, folder: Path, say: Say) ->
     if is_available():
         plan = deployed.plan or _measured_here(model, deployed, folder, say)
         follow(model, plan.layers)
-        replace_roi_aligns(model)
+        replace_pooling(model)
 
 
 def _measured_here(model: nn.Module, deployed: Deployed, folder: Path, say: Say) -> Plan:

@@ -16,7 +16,8 @@ from mmlth.engine.machine import describe_machine
 
 logger = logging.getLogger(__name__)
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ('sparse.cpp', 'roi_align.cpp'))
+SOURCES = tuple(Path(__file__).with_name(f'{name}.cpp')
+                for name in ('sparse', 'roi_align', 'max_pool'))
 _FLAGS = ['-O3', '-march=native', '-fopenmp']
 _lock = threading.Lock()
 

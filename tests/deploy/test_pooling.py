@@ -1,4 +1,4 @@
-"""The engine's RoIAlign is MMCV's, for any region."""
+"""The engine's RoIAlign is MMCV's, for any region; its max pooling is torch's, bit for bit."""
 import pytest
 import torch
 from hypothesis import given, settings, strategies as st
@@ -6,7 +6,7 @@ from mmcv.ops import RoIAlign
 from torch import nn
 
 from mmlth.deploy import kernel
-from mmlth.deploy.roi_align import FastRoIAlign, replace_roi_aligns
+from mmlth.deploy.pooling import FastMaxPool2d, FastRoIAlign, replace, replace_pooling
 
 pytestmark = pytest.mark.skipif(not kernel.is_available(), reason='no compiler')
 
@@ -55,5 +55,41 @@ def test_other_inputs_are_refused(x, rois, message):
 
 def test_only_means_are_replaced():
     model = nn.ModuleList([RoIAlign(7, 1.0, 0), RoIAlign(7, 1.0, 0, 'max'), nn.ReLU()])
-    assert replace_roi_aligns(model) == 1
+    assert replace(model, FastRoIAlign) == 1
     assert [type(module) for module in model] == [FastRoIAlign, RoIAlign, nn.ReLU]
+
+
+@st.composite
+def max_pools(draw):
+    kernel = draw(st.tuples(st.integers(1, 13), st.integers(1, 13)))
+    padding = tuple(draw(st.integers(0, size // 2)) for size in kernel)
+    return nn.MaxPool2d(kernel, draw(st.none() | st.integers(1, 4)), padding)
+
+
+@settings(max_examples=200, deadline=None)
+@given(max_pools(), st.integers(1, 3), st.integers(1, 4), st.integers(0, 20), st.integers(0, 40))
+def test_max_pooling_is_that_of_torch(pool, images, channels, height, width):
+    x = torch.randn(images, channels, pool.kernel_size[0] + height, pool.kernel_size[1] + width)
+    x[0, 0, height // 2, width // 2] = float('nan')
+    x[-1, -1, height, width] = -float('inf')
+    expected, found = pool(x), FastMaxPool2d(pool)(x)
+    assert torch.equal(expected.isnan(), found.isnan())
+    assert torch.equal(expected.nan_to_num(), found.nan_to_num())
+
+
+def test_max_pooling_takes_any_memory_format_and_refuses_other_inputs():
+    pool = nn.MaxPool2d(3, 2, 1)
+    x = torch.randn(2, 16, 30, 20).contiguous(memory_format=torch.channels_last)
+    assert torch.equal(FastMaxPool2d(pool)(x), pool(x))
+    for other, message in ((x.double(), 'needs N x C x H x W float32'),
+                           (x[0], 'needs N x C x H x W float32'),
+                           (torch.zeros(1, 1, 0, 5), 'is too small')):
+        with pytest.raises(RuntimeError, match=message):
+            FastMaxPool2d(pool)(other)
+
+
+def test_only_plain_max_pooling_is_replaced():
+    model = nn.Sequential(nn.MaxPool2d(2), nn.MaxPool2d(2, ceil_mode=True),
+                          nn.MaxPool2d(2, dilation=2), nn.MaxPool2d(2, return_indices=True))
+    replace_pooling(model)
+    assert [type(module) for module in model] == [FastMaxPool2d, *[nn.MaxPool2d] * 3]
