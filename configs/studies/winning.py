@@ -14,6 +14,17 @@ half = {
     'param_scheduler.1.end': 24,
     'param_scheduler.1.T_max': 24,
 }
+# Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
+narrow = [{
+    'model.backbone.base_channels': base,
+    'model.neck.in_channels': [base, 2 * base, 4 * base, 8 * base],
+    'model.neck.out_channels': 3 * base,
+    'model.rpn_head.in_channels': 3 * base,
+    'model.rpn_head.feat_channels': 3 * base,
+    'model.roi_head.bbox_roi_extractor.out_channels': 3 * base,
+    'model.roi_head.bbox_head.in_channels': 3 * base,
+    'model.roi_head.bbox_head.fc_out_channels': 16 * base,
+} for base in (8, 5)]
 
 experiments = dict(
     winning=dict(
@@ -40,4 +51,11 @@ experiments = dict(
         jobs=[
             dict(rewind=rewind, lr_schedule=schedule, line=f'90%, {schedule}', **seed)
             for seed in seeds for rewind in ('init', '2%', '5%', '25%', '75%', '90%')
-            for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]))
+            for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]),
+    cost=dict(
+        title='Ranked by what a weight costs; narrower nets', section='Not in the paper', kind='curve', x='multiply_adds',
+        x_label='multiply-adds of kept weights (%)',
+        jobs=[
+            dict(criterion=criterion, target_sparsity=sparsity, line=criterion, **seed)
+            for seed in seeds for criterion in ('magnitude', 'magnitude_per_cost') for sparsity in (0.8, 0.9, 0.95)] + [
+            dict(rounds=0, cfg_options=width, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]))

@@ -98,14 +98,15 @@ class SparseKernel(nn.Module):
     def forward(self, x: Tensor, relu: bool) -> Tensor:
         """Return N x O x H' x W' of N x C x H x W, or O x R of the matrix R x C."""
         is_matrix = x.dim() == 2
-        out_width = 1 if is_matrix else self.geometry.out_width(x.shape[-1])
-        # Rows of a single tap don't reach into others, so their width doesn't matter.
-        key = out_width if self.geometry.kernel[0] > 1 else 0
-        chunk = self.geometry.chunk(self.blocking, key, operators().lanes())
-        numbers = self.geometry.numbers(self.blocking, chunk)
+        lanes = operators().lanes()
+        out_width = x.shape[0] if is_matrix else self.geometry.out_width(x.shape[-1])
+        row = self.geometry.row(max(out_width, 1), lanes)  # the kernel refuses empty outputs
+        numbers = self.geometry.numbers(self.blocking, row, lanes)
+        # Rows of a single tap don't reach into others, so their length doesn't matter.
+        key = row if self.geometry.kernel[0] > 1 else 0
         offsets = self._offsets.get(key)
         if offsets is None:
-            offsets = operators().offsets(self.taps, numbers, out_width)
+            offsets = operators().offsets(self.taps, numbers)
             if len(self._offsets) >= _MOST_WIDTHS:
                 self._offsets = {}
             self._offsets[key] = offsets

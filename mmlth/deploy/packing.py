@@ -6,9 +6,11 @@ from torch import Tensor, nn
 
 Pair = tuple[int, int]
 
-# Floats of the input's copy and of the output that stay in the second level of a core's cache.
+# Floats of the input's copy and of the sums that stay in the second level of a core's cache.
 _NEAR_FLOATS = 1 << 18
 _MOST_CHUNK = 64
+# Longer than the output a row may be to begin at a register, or at half of one; found by trial.
+_MOST_ROW, _MOST_HALF_ROW = 1.15, 1.3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +43,35 @@ class Geometry:
         reach = self.dilation[1] * (self.kernel[1] - 1) + 1
         return (width + 2 * self.padding[1] - reach) // self.stride[1] + 1
 
-    def numbers(self, blocking: Blocking, chunk: int) -> list[int]:
+    def row(self, out_width: int, lanes: int) -> int:
+        """Return the positions that a row of the output takes while it is computed.
+
+        Some that the output hasn't got cost less than reading across the ends of registers, as
+        rows above each other do where their length is no multiple of a register's.
+
+        Args:
+            out_width: Columns of the output.
+            lanes: Floats of a register.
+        """
+        if self.kernel[0] == 1:
+            return out_width
+        for multiple, most in ((lanes, _MOST_ROW), (lanes // 2, _MOST_HALF_ROW)):
+            length = -(-out_width // multiple) * multiple
+            if length <= most * out_width:
+                return length
+        return out_width
+
+    def numbers(self, blocking: Blocking, row: int, lanes: int) -> list[int]:
         """List what ``sparse.cpp`` takes as its geometry."""
         return [*self.kernel, *self.stride, *self.padding, *self.dilation, self.groups,
-                self.channels, self.out_channels, blocking.block, blocking.tile, chunk]
+                self.channels, self.out_channels, blocking.block, blocking.tile,
+                self._chunk(blocking, row, lanes), row]
 
-    def chunk(self, blocking: Blocking, out_width: int, lanes: int) -> int:
-        """Return of how many tiles the input is copied at once: as the cache holds, outputs too."""
+    def _chunk(self, blocking: Blocking, row: int, lanes: int) -> int:
+        """Return of how many tiles the input is copied at once: as the cache holds, sums too."""
         phases = self.stride[0] if self.kernel[0] > 1 else 1
         lines = min(blocking.block, self.channels // self.groups) * self.kernel[1] * phases
-        halo = (self.kernel[0] - 1) * self.dilation[0] // self.stride[0] * out_width
+        halo = (self.kernel[0] - 1) * self.dilation[0] // self.stride[0] * row
         outs = self.out_channels // self.groups
         tiles = (_NEAR_FLOATS - lines * halo) // ((lines + outs) * blocking.tile * lanes)
         return min(max(tiles, 1), _MOST_CHUNK)

@@ -15,7 +15,7 @@ from mmlth.deploy.plan import LayerPlan, Plan, Shape, sparse_layer, this_machine
 
 # Found best in some layer or other of detectors with AVX-512; large blocks for 1x1 and linear ones.
 BLOCKINGS = tuple(Blocking(tile=tile, block=block) for tile, block in (
-    (8, 16), (16, 16), (8, 32), (12, 64), (8, 128), (12, 256), (8, 1024)))
+    (8, 16), (16, 16), (8, 24), (8, 32), (12, 64), (8, 128), (12, 256), (8, 1024)))
 _REPETITIONS = 5
 _NEEDED = 0.95  # of torch's time: what gains less may be the clock's noise
 _TOLERANCE = 1e-3

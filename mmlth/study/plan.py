@@ -13,7 +13,7 @@ from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
 from mmlth.study.study_job import StudyJob
 
-X_AXES = ('sparsity', 'rounds', 'rewind', 'early_bird')
+X_AXES = ('sparsity', 'multiply_adds', 'rounds', 'rewind', 'early_bird')
 
 
 @dataclass(frozen=True, kw_only=True)

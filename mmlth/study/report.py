@@ -1,4 +1,5 @@
 """Collect the finished trainings of a study: pages, figures, a CSV for each experiment."""
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -115,6 +116,9 @@ def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
         return 100 * float(record['policies']['rewind_step']) / dense['steps']
     if axis == 'early_bird':
         return 100 * float(first['steps']) / dense['steps']
+    if axis == 'multiply_adds':
+        counted = record.get('multiply_adds')
+        return 100 * float(counted['kept']) / counted['dense'] if counted else math.nan
     return 100 * float(record['sparsity'])
 
 

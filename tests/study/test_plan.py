@@ -248,7 +248,7 @@ def test_an_entry_that_is_wrong_is_named_with_its_experiment(read, entry, text):
 
 
 @pytest.mark.parametrize('fields, text', [
-    (dict(x='seed'), "x='seed'; allowed are sparsity, rounds, rewind, early_bird"),
+    (dict(x='seed'), "x='seed'; allowed are sparsity, multiply_adds, rounds, rewind, early_bird"),
     (dict(kind='pie'), "kind='pie': allowed are curve"),
     (dict(titel='x'), 'titel'),
     (dict(jobs=[]), r'has no jobs=\[dict'),

@@ -31,6 +31,7 @@ EXPERIMENTS = dict(
     transfer=dict(title='Transfer', section='4', kind='bars',
                   jobs=[dict(scope='backbone', label='given',
                              transfer=dict(source=dict(rounds=1)))]),
+    cost=dict(title='Cost', section='6', kind='curve', x='multiply_adds', jobs=[dict(rounds=1)]),
     broken=dict(title='Broken', section='5', kind='curve',
                 jobs=[dict(rounds=1, cfg_options={'model.diverge': True})]))
 GOOD = [name for name in EXPERIMENTS if name != 'broken']
@@ -98,6 +99,13 @@ def test_a_transferred_ticket_is_trained_as_if_by_hand(job_of, run_imp, toy_cfg,
                     settings=target_settings(toy_cfg, scope='backbone'))
     alone = run_imp(toy_cfg, tmp_path / 'job', scope='backbone', ticket=str(ticket))
     assert outcome(job_of('transfer', 0)[1]) == outcome(vars(alone))
+
+
+def test_multiply_adds_can_be_drawn_along_x(finished, job_of):
+    counted = job_of('cost', 0)[1]['rounds'][1]['multiply_adds']
+    ticket, = [row for row in rows_of(finished[1], 'cost') if row['round'] == '1']
+    assert 0 < float(ticket['x']) < 100
+    assert float(ticket['x']) == pytest.approx(100 * counted['kept'] / counted['dense'])
 
 
 def test_the_dense_net_is_trained_once(finished, job_of):
