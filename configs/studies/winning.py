@@ -1,8 +1,7 @@
-# Is it a winning ticket? Nets that are trained long, paired seeds, equal budgets.
+# Is it a winning ticket? Nets that are trained until twice as long adds nothing, paired seeds, equal budgets.
 # The rule of the verdict: docs/verdict.md. Seed by seed, so that a study that is broken off has whole seeds.
-#   mmlth digit-scenes --out data/digit_scenes --train 1000 --val 1000
-#   mmlth study run mmlth::studies/winning.py --workers 2
-config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
+# Data, pretrained backbones and all trainings: docs/experiments/winning.md.
+config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half_pretrained.py'
 imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
 # The mask is found with one order of the data; ticket and controls are trained with another, the same for all.
 seeds = [dict(seed=seed, order_seed=100 + seed) for seed in range(3)]
@@ -24,12 +23,20 @@ narrow = [{
     'model.roi_head.bbox_roi_extractor.out_channels': 3 * base,
     'model.roi_head.bbox_head.in_channels': 3 * base,
     'model.roi_head.bbox_head.fc_out_channels': 16 * base,
+    'model.backbone.init_cfg.checkpoint': f'work_dirs/crops_{base}/round_00/epoch_10.pth',
 } for base in (8, 5)]
 
 experiments = dict(
     winning=dict(
         title='Ticket, dense net of equal budget, controls', section='Not in the paper', kind='bars',
         jobs=[dict(label='ticket', line='90%', controls=('dense_budget', 'shuffle', 'reinit'), **seed) for seed in seeds]),
+    cost=dict(
+        title='Ranked by what a weight costs; narrower nets', section='Not in the paper', kind='curve', x='multiply_adds',
+        x_label='multiply-adds of kept weights (%)',
+        jobs=[
+            dict(criterion=criterion, target_sparsity=sparsity, line=criterion, **seed)
+            for seed in seeds for criterion in ('magnitude', 'magnitude_per_cost') for sparsity in (0.8, 0.9, 0.95)] + [
+            dict(rounds=0, cfg_options=width, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]),
     budget=dict(
         title='How far dense nets are trained', section='Not in the paper', kind='bars',
         jobs=[
@@ -44,18 +51,11 @@ experiments = dict(
             for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
     rewinds=dict(
         title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
-        jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', 'lr', 'none')]),
+        jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr', 'none')]),
     late_resetting=dict(
         title='Late resetting, schedule restarted and continued', section='After Girish et al., CVPR 2021', kind='curve',
         x='rewind', x_label='reset to the weights after (% of training)', reference='late_reset',
         jobs=[
             dict(rewind=rewind, lr_schedule=schedule, line=f'90%, {schedule}', **seed)
             for seed in seeds for rewind in ('init', '2%', '5%', '25%', '75%', '90%')
-            for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]),
-    cost=dict(
-        title='Ranked by what a weight costs; narrower nets', section='Not in the paper', kind='curve', x='multiply_adds',
-        x_label='multiply-adds of kept weights (%)',
-        jobs=[
-            dict(criterion=criterion, target_sparsity=sparsity, line=criterion, **seed)
-            for seed in seeds for criterion in ('magnitude', 'magnitude_per_cost') for sparsity in (0.8, 0.9, 0.95)] + [
-            dict(rounds=0, cfg_options=width, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]))
+            for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]))
