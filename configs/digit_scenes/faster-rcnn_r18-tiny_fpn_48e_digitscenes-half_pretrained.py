@@ -5,4 +5,4 @@ _base_ = './faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
 model = dict(
     backbone=dict(
         init_cfg=dict(
-            type='Pretrained', prefix='backbone.', checkpoint='work_dirs/crops/round_00/epoch_10.pth')))
+            _delete_=True, type='Pretrained', prefix='backbone.', checkpoint='work_dirs/crops/round_00/epoch_10.pth')))
