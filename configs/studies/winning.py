@@ -16,7 +16,7 @@ half = {
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
 narrow = [{
     'model.backbone.base_channels': base,
-    'model.neck.in_channels': [base, 2 * base, 4 * base, 8 * base],
+    **{f'model.neck.in_channels.{stage}': base << stage for stage in range(4)},
     'model.neck.out_channels': 3 * base,
     'model.rpn_head.in_channels': 3 * base,
     'model.rpn_head.feat_channels': 3 * base,
