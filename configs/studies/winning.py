@@ -14,17 +14,7 @@ half = {
     'param_scheduler.1.T_max': 24,
 }
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
-narrow = [{
-    'model.backbone.base_channels': base,
-    **{f'model.neck.in_channels.{stage}': base << stage for stage in range(4)},
-    'model.neck.out_channels': 3 * base,
-    'model.rpn_head.in_channels': 3 * base,
-    'model.rpn_head.feat_channels': 3 * base,
-    'model.roi_head.bbox_roi_extractor.out_channels': 3 * base,
-    'model.roi_head.bbox_head.in_channels': 3 * base,
-    'model.roi_head.bbox_head.fc_out_channels': 16 * base,
-    'model.backbone.init_cfg.checkpoint': f'work_dirs/crops_{base}/round_00/epoch_10.pth',
-} for base in (8, 5)]
+narrow = [f'mmlth::digit_scenes/faster-rcnn_r18-tiny{base}_fpn_48e_digitscenes-half_pretrained.py' for base in (8, 5)]
 
 experiments = dict(
     winning=dict(
@@ -36,7 +26,7 @@ experiments = dict(
         jobs=[
             dict(criterion=criterion, target_sparsity=sparsity, line=criterion, **seed)
             for seed in seeds for criterion in ('magnitude', 'magnitude_per_cost') for sparsity in (0.8, 0.9, 0.95)] + [
-            dict(rounds=0, cfg_options=width, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]),
+            dict(config=width, rounds=0, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]),
     budget=dict(
         title='How far dense nets are trained', section='Not in the paper', kind='bars',
         jobs=[
