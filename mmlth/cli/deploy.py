@@ -1,16 +1,18 @@
 """Deploy a trained ticket: write a folder with a detector that skips zeros on this CPU.
 
 Batch norms are folded, every layer is measured as torch runs it and as the sparse kernels do, and
-the faster one is planned. `mmlth.deploy.load(DIR)` returns the detector, which MMDet's
-inference_detector takes. On another CPU it is measured again when it is loaded.
+the faster one is planned; DIR/layers.png shows both. `mmlth.deploy.load(DIR)` returns the detector,
+which MMDet's inference_detector takes. On another CPU it is measured again when it is loaded.
 """
 import argparse
 import sys
+from pathlib import Path
 from typing import Any
 
 from mmlth.cli.command import CHECKPOINT_HELP, TICKET_HELP, parser_of, run_command
 
 HEADER = ['layer', 'kept', 'torch ms', 'sparse ms', 'chosen']
+FIGURE = 'layers.png'  # the table, drawn, in the folder
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,6 +46,7 @@ def run(args: argparse.Namespace) -> None:
 
         print(build())
         return
+    from mmlth.analysis.plan_figure import plot_plan
     from mmlth.core.store import find_ticket
     from mmlth.deploy.deploy import deploy_ticket
 
@@ -52,6 +55,8 @@ def run(args: argparse.Namespace) -> None:
         ticket, args.out, config=args.config, checkpoint=args.checkpoint, image=args.image,
         overwrite=args.overwrite, say=lambda text: print(text, file=sys.stderr, flush=True))
     print(table_of(report.plan))
+    if report.plan.layers:
+        plot_plan(report.plan.to_json(), Path(args.out, FIGURE))
     share = report.folder_bytes / report.dense_bytes
     print(f'\nwrote {args.out} from {ticket}: {report.folder_bytes:,} bytes, {share:.1%} of the '
           f'{report.dense_bytes:,} of a dense checkpoint')
