@@ -57,6 +57,8 @@ def run(args: argparse.Namespace) -> None:
     print(table_of(report.plan))
     if report.plan.layers:
         plot_plan(report.plan.to_json(), Path(args.out, FIGURE))
+    print(f'one image, whole detector: {report.dense_ms:.1f} ms as MMDet runs it, '
+          f'{report.deployed_ms:.1f} ms deployed, {report.dense_ms / report.deployed_ms:.2f}x')
     share = report.folder_bytes / report.dense_bytes
     print(f'\nwrote {args.out} from {ticket}: {report.folder_bytes:,} bytes, {share:.1%} of the '
           f'{report.dense_bytes:,} of a dense checkpoint')

@@ -1,6 +1,7 @@
 """Turn a trained ticket into a folder that runs on its own, and such a folder into a detector."""
 import json
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from mmlth.deploy.folder import Deployed
 from mmlth.deploy.kernel import is_available
 from mmlth.deploy.plan import Plan, follow
 from mmlth.deploy.pooling import replace_pooling
-from mmlth.deploy.tune import Say, record_shapes, tune
+from mmlth.deploy.tune import Say, least_ms, record_shapes, tune
 from mmlth.engine.config_files import load_config
 from mmlth.engine.round_config import plain_config
 from mmlth.trained.evaluate import config_beside
@@ -35,11 +36,16 @@ class Report:
         plan: Of this machine.
         dense_bytes: Of all weights and buffers, as a plain checkpoint holds them.
         folder_bytes: Of all files of the folder.
+        dense_ms: Of one image, from the file or array to the boxes, as MMDet runs the checkpoint;
+            the least of a few.
+        deployed_ms: Likewise, as deployed.
     """
 
     plan: Plan
     dense_bytes: int
     folder_bytes: int
+    dense_ms: float
+    deployed_ms: float
 
 
 def deploy_ticket(
@@ -74,27 +80,31 @@ def deploy_ticket(
                            'and ninja')
     cfg = Config(plain_config(load_config(config or config_beside(ticket)).to_dict()))
     state, meta = _read_trained(loaded, trained_checkpoint(loaded, ticket, checkpoint))
-    plan = plan_of(build(cfg, state, meta, f'the checkpoint of {ticket}'), image, say)
+    model = build(cfg, state, meta, f'the checkpoint of {ticket}')
+    run = runner_of(model, image)
+    dense_ms = least_ms(run)
+    plan = plan_of(model, run, say)
+    deployed_ms = least_ms(run)
     deployed = Deployed(cfg=cfg, state=state, dataset_meta=meta, plans=(plan,))
     with folders.new_folder(out, overwrite) as staging:
         folders.save(deployed, staging)
     return Report(
         plan=plan, dense_bytes=sum(t.numel() * t.element_size() for t in state.values()),
-        folder_bytes=sum(file.stat().st_size for file in Path(out).iterdir()))
+        folder_bytes=sum(file.stat().st_size for file in Path(out).iterdir()),
+        dense_ms=dense_ms, deployed_ms=deployed_ms)
 
 
-def plan_of(model: nn.Module, image: str | None, say: Say) -> Plan:
+def plan_of(model: nn.Module, run: Callable[[], Any], say: Say) -> Plan:
     """Measure a detector's layers as it runs on an image, and try the plan on it.
 
     Args:
         model: As :func:`mmlth.deploy.detector.build` makes it; becomes the deployed one.
-        image: File, or None for noise.
+        run: Runs it once.
         say: Told what is being done.
 
     Raises:
         RuntimeError: The deployed detector has other features than the given one.
     """
-    run = runner_of(model, image)
     expected = features_of(model, run)
     say(f'folded {fold(model)} batch norms')
     plan = tune(model, record_shapes(model, run), say)

@@ -115,9 +115,15 @@ def measure(
     return totals
 
 
-def _milliseconds(way: Callable[[Tensor], Tensor], x: Tensor) -> float:
+def least_ms(run: Callable[[], Any]) -> float:
+    """Return the least milliseconds of a few runs."""
+    run()
+    return min(_milliseconds(run) for _ in range(_REPETITIONS))
+
+
+def _milliseconds(way: Callable[..., Any], *inputs: Tensor) -> float:
     start = time.perf_counter()
-    way(x)
+    way(*inputs)
     return (time.perf_counter() - start) * _SECONDS_MS
 
 

@@ -1,5 +1,6 @@
 """A deployed ticket gives the detections of its checkpoint, and its folder can be trusted."""
 import json
+import re
 
 import made_rounds
 import numpy as np
@@ -151,6 +152,8 @@ def test_the_command_prints_its_table_and_replaces_only_its_own(call_tool, round
     given = ('deploy_ticket.py', rounds / 'retinanet', '--out')
     out = call_tool(*given, tmp_path / 'out').stdout
     assert 'bbox_head.retina_cls' in out and 'of a dense checkpoint' in out
+    assert re.search(r'whole detector: \d+\.\d ms as MMDet runs it, \d+\.\d ms deployed, \d', out)
+    assert (tmp_path / 'out' / 'layers.png').stat().st_size > 1000
     assert 'exists already' in call_tool(*given, tmp_path / 'out', code=1).stderr
     call_tool(*given, tmp_path / 'out', '--overwrite')
     assert [path.name for path in tmp_path.iterdir()] == ['out']
