@@ -16,6 +16,8 @@ half = {
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
 narrow = [f'mmlth::digit_scenes/faster-rcnn_r18-tiny{base}_fpn_48e_digitscenes-half_pretrained.py' for base in (8, 5)]
 
+per_cost = dict(criterion='magnitude_per_cost')
+
 experiments = dict(
     winning=dict(
         title='Ticket, dense net of equal budget, controls', section='Not in the paper', kind='bars',
@@ -24,8 +26,10 @@ experiments = dict(
         title='Ranked by what a weight costs; narrower nets', section='Not in the paper', kind='curve', x='multiply_adds',
         x_label='multiply-adds of kept weights (%)',
         jobs=[
-            dict(criterion=criterion, target_sparsity=sparsity, line=criterion, **seed)
-            for seed in seeds for criterion in ('magnitude', 'magnitude_per_cost') for sparsity in (0.8, 0.9, 0.95)] + [
+            dict(target_sparsity=sparsity, line='magnitude', **seed) for seed in seeds for sparsity in (0.8, 0.9, 0.95)] + [
+            dict(per_cost, target_sparsity=sparsity, line='per cost^0.25, floor 2%', cost_exponent=0.25, min_kept=0.02, **seed)
+            for seed in seeds for sparsity in (0.8, 0.95)] + [
+            dict(per_cost, target_sparsity=sparsity, line='per cost^0.5', **seeds[0]) for sparsity in (0.8, 0.9, 0.95)] + [
             dict(config=width, rounds=0, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]),
     budget=dict(
         title='How far dense nets are trained', section='Not in the paper', kind='bars',
