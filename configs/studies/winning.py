@@ -22,6 +22,9 @@ experiments = dict(
     winning=dict(
         title='Ticket, dense net of equal budget, controls', section='Not in the paper', kind='bars',
         jobs=[dict(label='ticket', line='90%', controls=('dense_budget', 'shuffle', 'reinit'), **seed) for seed in seeds]),
+    pruned=dict(
+        title='How much can be pruned', section='Not in the paper', kind='curve', x_label='pruned (%)',
+        jobs=[dict(target_sparsity=sparsity, line='ticket', **seed) for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
     cost=dict(
         title='Ranked by what a weight costs; narrower nets', section='Not in the paper', kind='curve', x='multiply_adds',
         x_label='multiply-adds of kept weights (%)',
