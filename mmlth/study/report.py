@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
@@ -51,6 +52,19 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
             x = _x(axis, record, summary.rounds[0], dense)
             iou = _iou(study, folder, job) if axis == 'early_bird' else None
             rows.append(_row(point, job, record, dense, x=x, iou=iou))
+    return _at_their_mean(rows) if axis == 'multiply_adds' else rows
+
+
+def _at_their_mean(rows: list[experiments.Row]) -> list[experiments.Row]:
+    """Move the seeds of a point, whose measured x differ a little, to the mean of these."""
+    points: dict[tuple[Any, ...], list[experiments.Row]] = {}
+    for row in rows:
+        point = (row['config'], row['line'], row['label'], row['control'])
+        points.setdefault((*point, round(row['sparsity'], 3)), []).append(row)
+    for seeds in points.values():
+        found = [row['x'] for row in seeds if row['x'] is not None]
+        for row in seeds:
+            row['x'] = fmean(found) if found else None
     return rows
 
 
