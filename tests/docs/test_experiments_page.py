@@ -126,3 +126,32 @@ def test_the_page_of_longer_trainings_says_what_their_records_hold():
     for seed in (0, 1, 2):
         summary = load_summary(PUBLISHED / 'long_trainings' / f'ticket_seed-{seed}.json')
         assert summary.rounds[1]['collapsed'] == {}
+
+
+def of_seeds(sparsity):
+    """seed -> mAP of the tickets of a sparsity in per cent; 0: of the dense nets."""
+    return {int(row['seed']): float(row[BOXES]) for row in rows_of('winning/pruned')
+            if abs(100 * float(row['sparsity']) - sparsity) < 0.1}
+
+
+def test_the_page_of_converged_nets_says_what_their_records_hold():
+    page = ' '.join((PUBLISHED / 'winning.md').read_text().split())
+    dense = of_seeds(0)
+    assert f'| 0% | {fmean(dense.values()):.3f} | | 3 |' in page
+    for sparsity in (80, 90, 95):
+        ticket = of_seeds(sparsity)
+        assert len(paired(ticket, dense)) == 3
+        mean = fmean(ticket.values())
+        assert f'| {sparsity}% | {mean:.3f} | {difference(ticket, dense)} | 3 |' in page
+        assert t_interval(paired(ticket, dense))[1] < -0.005
+    lengths = [load_summary(PUBLISHED / 'winning' / f'dense_{epochs}e.json').rounds[0]
+               for epochs in (24, 48, 96)]
+    scores = [record['metrics'][BOXES] for record in lengths]
+    assert f'| 24 | {scores[0]:.3f} | |' in page
+    assert f'| 48 | {scores[1]:.3f} | {scores[1] - scores[0]:+.3f} |' in page
+    assert f'| 96 | {scores[2]:.3f} | {scores[2] - scores[1]:+.3f} |' in page
+    ahead = fmean(paired(by_seed('direct_pruning', 80), by_seed('direct_pruning', None)))
+    assert f'tickets of 80% ahead by {ahead:.3f}' in page
+    lost = [-fmean(paired(of_seeds(sparsity), dense)) for sparsity in (80, 90, 95)]
+    readme = ' '.join((ROOT / 'README.md').read_text().split())
+    assert 'end {:.3f}, {:.3f} and {:.3f} below them'.format(*lost) in readme
