@@ -30,6 +30,7 @@ from mmlth.core.records import Summary, load_summary
 from mmlth.core.tables import to_markdown_table
 from mmlth.deploy.detector import build
 from mmlth.deploy.fold import fold
+from mmlth.deploy.kernel import is_available
 from mmlth.deploy.layers import SparseConv2d, SparseLinear
 from mmlth.deploy.plan import follow
 from mmlth.deploy.pooling import FastRoIAlign, replace, replace_pooling
@@ -66,7 +67,10 @@ def read(job: Path) -> tuple[Trained, nn.Module] | None:
     record = summary.rounds[-1]
     cfg = Config.fromfile(config_beside(job / record['ticket']))
     channels = cfg.model.backbone.get('base_channels', 64)
-    kind = (summary.settings['criterion'] if record['round'] else f'dense, {channels} channels')
+    kind = f'dense, {channels} channels'
+    if record['round']:
+        kind = summary.settings['criterion']
+        kind += f', a={summary.settings["cost_exponent"]}' if kind.endswith('_cost') else ''
     model = build(cfg, load_state(job / record['checkpoint']), {}, str(job))
     fold(model)
     counted = record['multiply_adds']
@@ -172,6 +176,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument('--repetitions', type=int, default=9)
     parser.add_argument('--figure', type=Path, help='file to draw to, as map_vs_ms.png')
     args = parser.parse_args(argv)
+    if not is_available():
+        parser.error('the kernels need g++ and ninja')
     torch.set_num_threads(1)
     found = [each for path in sorted(args.study.glob('jobs/*/summary.json'))
              if (each := read(path.parent))]
