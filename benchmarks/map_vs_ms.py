@@ -148,6 +148,7 @@ def draw(groups: dict[tuple[str, float], list[Trained]], size: int, file: Path) 
     """Draw the mean mAP over the mean milliseconds in layers; seeds are dots."""
     mpl.use('Agg')
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import ScalarFormatter
 
     lines: dict[str, list[list[Trained]]] = defaultdict(list)
     for (kind, _), seeds in groups.items():
@@ -155,7 +156,7 @@ def draw(groups: dict[tuple[str, float], list[Trained]], size: int, file: Path) 
     figure, ax = plt.subplots(figsize=(6.4, 4.2), layout='constrained')
     for number, (kind, points) in enumerate(lines.items()):
         colour = f'C{number}'
-        points.sort(key=lambda seeds: mean([each.layers_ms for each in seeds]))
+        points.sort(key=lambda seeds: mean([each.multiply_adds for each in seeds]))
         ax.plot([mean([each.layers_ms for each in seeds]) for seeds in points],
                 [mean([each.score for each in seeds]) for seeds in points],
                 marker='o', color=colour, label=kind)
@@ -164,7 +165,9 @@ def draw(groups: dict[tuple[str, float], list[Trained]], size: int, file: Path) 
                        s=9, color=colour, alpha=0.6)
     ax.set(xscale='log', xlabel=f'ms in convolutions and linear layers, {size} px, one thread',
            ylabel='bbox mAP')
-    ax.legend(loc='lower right')
+    ax.xaxis.set_major_formatter(ScalarFormatter())
+    ax.xaxis.set_minor_formatter(ScalarFormatter())
+    figure.legend(loc='outside lower center', ncols=2)
     figure.savefig(file, dpi=150)
 
 
