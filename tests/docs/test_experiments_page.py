@@ -155,3 +155,30 @@ def test_the_page_of_converged_nets_says_what_their_records_hold():
     lost = [-fmean(paired(of_seeds(sparsity), dense)) for sparsity in (80, 90, 95)]
     readme = ' '.join((ROOT / 'README.md').read_text().split())
     assert 'end {:.3f}, {:.3f} and {:.3f} below them'.format(*lost) in readme
+
+
+def cost_of(config, sparsity):
+    """(mean mAP, mean share of the widest dense net's multiply-adds in %) of three seeds."""
+    records = [load_summary(path) for path in (PUBLISHED / 'winning' / 'records').glob('*.json')]
+    found = [summary.rounds[-1] for summary in records
+             if f'tiny{config}_fpn' in summary.config
+             and summary.settings['criterion'] == 'magnitude'
+             and summary.settings['rounds'] == (1 if sparsity else 0)
+             and round(summary.rounds[-1]['sparsity'], 3) == sparsity]
+    widest = max(summary.rounds[0]['multiply_adds']['dense'] for summary in records)
+    assert len(found) == 3
+    return (fmean(record['metrics'][BOXES] for record in found),
+            100 * fmean(record['multiply_adds']['kept'] for record in found) / widest)
+
+
+def test_tickets_and_narrower_nets_are_those_of_the_records():
+    page = ' '.join((PUBLISHED / 'winning.md').read_text().split())
+    for sparsity, config, text in ((0.8, 8, "{:.3f} with {:.1f}% of the dense net's against"),
+                                   (0.95, 5, '{:.3f} with {:.1f}% against')):
+        assert text.format(*cost_of('', sparsity)) in page
+        assert '{:.3f} with {:.1f}%'.format(*cost_of(config, 0)) in page
+    deploy = (ROOT / 'docs' / 'deploy.md').read_text()
+    for sparsity in (0.8, 0.9, 0.95):
+        assert f'| magnitude | {sparsity:.0%} | 3 | {cost_of("", sparsity)[0]:.3f} |' in deploy
+    for config, channels in (('', 16), (8, 8), (5, 5)):
+        assert f'| dense, {channels} channels | 0% | 3 | {cost_of(config, 0)[0]:.3f} |' in deploy

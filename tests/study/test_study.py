@@ -141,8 +141,8 @@ def test_a_failing_job_stops_only_those_that_need_it(finished, job_of):
 
 def test_the_plan_is_printed_first(finished):
     _, _, (_, out, _) = finished
-    assert '7 jobs, 8 tasks, 10 trainings (without sharing: 18)' in out
-    assert '[1 to train, 1 shared]  rounds, controls, early_bird' in out
+    assert '7 jobs, 8 tasks, 10 trainings (without sharing: 21)' in out
+    assert '[1 to train, 1 shared]  rounds, controls, early_bird, cost' in out
 
 
 def test_a_second_call_trains_nothing_and_writes_the_same_pages(finished):
@@ -160,7 +160,7 @@ def test_a_report_trains_nothing_and_writes_where_it_is_told(finished, tmp_path)
     before = stamps(work_dir)
     code, out, _ = run_study(
         'report', path, '--work-dir', work_dir, '--report-dir', tmp_path / 'pages')
-    assert code == 0 and 'records of 5 jobs and pages of 4 experiments' in out
+    assert code == 0 and 'records of 5 jobs and pages of 5 experiments' in out
     assert stamps(work_dir) == before
     assert {p.name for p in (tmp_path / 'pages').glob('*.md')} == {f'{name}.md' for name in GOOD}
     assert {p.name for p in (tmp_path / 'pages').glob('*.pdf')} == {f'{name}.pdf' for name in GOOD}
