@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import matplotlib as mpl
@@ -140,10 +141,6 @@ def group(trained: list[Trained]) -> dict[tuple[str, float], list[Trained]]:
     return dict(sorted(groups.items()))
 
 
-def mean(values: list[float]) -> float:
-    return statistics.fmean(values)
-
-
 def draw(groups: dict[tuple[str, float], list[Trained]], size: int, file: Path) -> None:
     """Draw the mean mAP over the mean milliseconds in layers; seeds are dots."""
     mpl.use('Agg')
@@ -156,9 +153,9 @@ def draw(groups: dict[tuple[str, float], list[Trained]], size: int, file: Path) 
     figure, ax = plt.subplots(figsize=(6.4, 4.2), layout='constrained')
     for number, (kind, points) in enumerate(lines.items()):
         colour = f'C{number}'
-        points.sort(key=lambda seeds: mean([each.multiply_adds for each in seeds]))
-        ax.plot([mean([each.layers_ms for each in seeds]) for seeds in points],
-                [mean([each.score for each in seeds]) for seeds in points],
+        points.sort(key=lambda seeds: fmean([each.multiply_adds for each in seeds]))
+        ax.plot([fmean([each.layers_ms for each in seeds]) for seeds in points],
+                [fmean([each.score for each in seeds]) for seeds in points],
                 marker='o', color=colour, label=kind)
         for seeds in points:
             ax.scatter([each.layers_ms for each in seeds], [each.score for each in seeds],
@@ -189,9 +186,9 @@ def main(argv: list[str] | None = None) -> None:
         trained.layers_ms, trained.whole_ms = layers, whole
     groups = group([trained for trained, _ in found])
     print(to_markdown_table(HEADER, [
-        [kind, f'{sparsity:.0%}', str(len(seeds)), f'{mean([s.score for s in seeds]):.3f}',
-         f'{mean([s.multiply_adds for s in seeds]):.1f}',
-         f'{mean([s.layers_ms for s in seeds]):.1f}', f'{mean([s.whole_ms for s in seeds]):.1f}']
+        [kind, f'{sparsity:.0%}', str(len(seeds)), f'{fmean([s.score for s in seeds]):.3f}',
+         f'{fmean([s.multiply_adds for s in seeds]):.1f}',
+         f'{fmean([s.layers_ms for s in seeds]):.1f}', f'{fmean([s.whole_ms for s in seeds]):.1f}']
         for (kind, sparsity), seeds in groups.items()]))
     if args.figure:
         draw(groups, args.size, args.figure)
