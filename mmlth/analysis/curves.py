@@ -29,6 +29,7 @@ def curves_panel(
     y: str,
     span: Span | None = None,
     of_paper: bool = False,
+    listed: Sequence[str] = (),
 ) -> Panel:
     """Return a panel of curves.
 
@@ -40,6 +41,7 @@ def curves_panel(
         y: Likewise.
         span: Of the x axis, where another panel has the same; None fits it to the points.
         of_paper: Draw the paper's bands, with a legend of their own, in place of error bars.
+        listed: Lines that no other panel has, to be named in this one.
     """
 
     def draw(axes: Axes) -> None:
@@ -48,8 +50,15 @@ def curves_panel(
         finish(axes, title=title, x=x + note, y=y)
         if of_paper:
             _paper_legend(axes)
+        elif listed:
+            _list(axes, listed)
 
     return Panel(draw=draw, height=HEIGHT)
+
+
+def _list(axes: Axes, lines: Sequence[str]) -> None:
+    handles = [line for line in axes.lines if line.get_label() in lines]
+    axes.legend(handles=handles, loc='best', frameon=False, fontsize=8)
 
 
 def _paper_legend(axes: Axes) -> None:

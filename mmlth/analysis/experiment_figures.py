@@ -125,12 +125,15 @@ def _with_iou(grid: Grid, rows: Sequence[Row], experiment: Experiment, colours: 
     masks = [row for row in rows if not is_dense(row) and row['iou'] is not None]
     if not masks:
         return grid
+    points = iou_points(masks)
+    all_colours = colours | colours_beside(colours, (point.line for point in points))
     panel = curves_panel(
-        iou_points(masks),
-        colours,
+        points,
+        all_colours,
         title=_OWN,
         x=experiment.x_label,
         y=Y_LABELS['iou'],
+        listed=[line for line in all_colours if line not in colours],
     )
     if len(grid[0]) == 1:
         return [[*grid[0], panel], *grid[1:]]

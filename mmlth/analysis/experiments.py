@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mmlth.analysis import metrics, paper
 from mmlth.analysis.averages import Group, aggregate
 from mmlth.analysis.rows import (
+    IOUS,
     Row,
     control_note,
     dense_rows,
@@ -108,7 +109,7 @@ def to_csv(rows: Sequence[Row]) -> str:
     mains = metrics.choose_main(names)
     has_iou = any(row['iou'] is not None for row in rows)
     changes = [f'{name}_change' for name in mains]
-    last = [*(['iou'] if has_iou else []), 'seconds', 'nothing_detected']
+    last = [*(IOUS if has_iou else []), 'seconds', 'nothing_detected']
     columns = [*_CSV_FIRST, *names, *changes, *last]
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, lineterminator='\n')
@@ -127,7 +128,7 @@ def _csv_line(
     for name in mains:
         cells[f'{name}_change'] = metrics.csv_number(value(row, name, 'difference'))
     if has_iou:
-        cells['iou'] = row['iou']
+        cells |= {name: fields[name] for name in IOUS}
     return {**cells, 'seconds': row['seconds'], 'nothing_detected': nothing_detected(row)}
 
 

@@ -66,8 +66,27 @@ def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[Plo
 
 
 def iou_points(rows: Sequence[Row]) -> list[PlotPoint]:
-    """Return the mean overlaps of early masks with the final one."""
-    return points_of(rows, lambda row: math.nan if row['iou'] is None else row['iou'])
+    """Return the mean overlaps of early masks with the final one, then what to judge them by.
+
+    These are lines of their own: by chance, and that of the weights that were largest before
+    training (:data:`mmlth.analysis.rows.IOUS`).
+    """
+    found = points_of(rows, _iou('iou'))
+    lines = {point.line for point in found}
+    for column, note in (('chance_iou', 'by chance'), ('init_iou', 'largest before training')):
+        for point in points_of(rows, _iou(column)):
+            if point.has_value:
+                name = note if len(lines) == 1 else f'{point.line}, {note}'
+                found.append(replace(point, line=name))
+    return found
+
+
+def _iou(column: str) -> Callable[[Row], float]:
+    def of_row(row: Row) -> float:
+        given = {**row}[column]
+        return given if isinstance(given, float) else math.nan
+
+    return of_row
 
 
 def layer_points(rows: Sequence[Row]) -> tuple[list[str], list[PlotPoint]]:

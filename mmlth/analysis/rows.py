@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypedDict
 
+IOUS = ('iou', 'chance_iou', 'init_iou')  # columns of a row
+
 
 class Row(TypedDict):
     """One finished training.
@@ -22,7 +24,10 @@ class Row(TypedDict):
         label: Name of the point, or ''.
         line: Curve that the study put it on, or ''.
         x: Where the curve has it, or None.
-        iou: Overlap of an early mask with the final one, or None.
+        iou: Overlap (IoU) of an early mask with the final one, or None.
+        chance_iou: What random masks with the densities of their layers would have, or None.
+        init_iou: Overlap of the final mask with the weights that were largest before training, as
+            many of each layer; or None.
         seconds: Wall time of training and evaluation.
     """
 
@@ -41,6 +46,8 @@ class Row(TypedDict):
     line: str
     x: float | None
     iou: float | None
+    chance_iou: float | None
+    init_iou: float | None
     seconds: float
 
 

@@ -94,6 +94,8 @@ def _row(summary: Summary, record: dict[str, Any]) -> Row:
         line='' if is_dense else 'ticket',
         x=100 * record['sparsity'],
         iou=None,
+        chance_iou=None,
+        init_iou=None,
         seconds=record['seconds'])
 
 

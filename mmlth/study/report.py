@@ -1,19 +1,20 @@
 """Collect the finished trainings of a study: pages, figures, a CSV for each experiment."""
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
+from types import MappingProxyType
 from typing import Any
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
 from mmlth.analysis.metrics import without_absent
 from mmlth.analysis.report import FORMATS
 from mmlth.analysis.verdict import Verdict
-from mmlth.core.controls import CONTROLS
+from mmlth.core.controls import CONTROLS, largest_masks
 from mmlth.core.files import write_json, write_text
-from mmlth.core.overlap import overlap
+from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overlap
 from mmlth.core.records import Summary, save
 from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
@@ -50,8 +51,8 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
             rows.append(_row(point, job, dense, dense))
         for record in _shown(summary, kind):
             x = _x(axis, record, summary.rounds[0], dense)
-            iou = _iou(study, folder, job) if axis == 'early_bird' else None
-            rows.append(_row(point, job, record, dense, x=x, iou=iou))
+            ious = _overlaps(study, folder, job) if axis == 'early_bird' else {}
+            rows.append(_row(point, job, record, dense, x=x, ious=ious))
     return _at_their_mean(rows) if axis == 'multiply_adds' else rows
 
 
@@ -92,7 +93,7 @@ def _row(
     record: Record,
     dense: Record,
     x: float | None = None,
-    iou: float | None = None,
+    ious: Mapping[str, float] = MappingProxyType({}),
 ) -> experiments.Row:
     is_dense = record['round'] == 0
     return dict(
@@ -110,7 +111,9 @@ def _row(
         label='dense' if is_dense else record['control'] or point.label,
         line='' if is_dense else point.line,
         x=x,
-        iou=iou,
+        iou=ious.get('iou'),
+        chance_iou=ious.get('chance_iou'),
+        init_iou=ious.get('init_iou'),
         seconds=record['seconds'])
 
 
@@ -136,15 +139,21 @@ def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
     return 100 * float(record['sparsity'])
 
 
-def _iou(study: Study, folder: StudyFolder, job: StudyJob) -> float | None:
+def _overlaps(study: Study, folder: StudyFolder, job: StudyJob) -> dict[str, float]:
     """Compare a mask with the one that the whole training gives, where that job is done."""
     whole = replace(job, settings={**job.settings, 'early_bird': None})
     same = [other for other in study.jobs.values()
             if other.key == whole.key and folder.is_done(other)]
     if not same:
-        return None
-    early, late = (folder.store(each.name).ticket(each.trainings[1]) for each in (job, same[0]))
-    return overlap(early.masks, late.masks)['iou']
+        return {}
+    store, training = folder.store(same[0].name), same[0].trainings[1]
+    early = folder.store(job.name).ticket(job.trainings[1]).masks
+    final = store.ticket(training).masks
+    counts = count_overlap(early, final).values()
+    initial = largest_masks(final, store.start(training))
+    return dict(
+        iou=describe(*counts)['iou'], chance_iou=layer_chance_iou(*counts),
+        init_iou=overlap(initial, final)['iou'])
 
 
 def write_pages(collected: Collected, out: Path, command: str) -> None:

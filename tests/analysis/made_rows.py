@@ -23,6 +23,8 @@ def row(value=None, dense=0.5, **changes):
         'line': '',
         'x': 80.0,
         'iou': None,
+        'chance_iou': None,
+        'init_iou': None,
         'seconds': 2.0,
     }
     return made | changes

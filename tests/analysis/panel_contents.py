@@ -30,6 +30,7 @@ def contents(axes):
             is_open = line.get_markerfacecolor() == 'white'
             points = [tuple(point) for point in zip(*line.get_data(), strict=True)]
             curves[label_of(line), is_open] = points
+    listed = axes.get_legend()
     segments = [c.get_segments() for c in axes.collections if hasattr(c, 'get_segments')]
     return {
         'title': axes.get_title(),
@@ -42,6 +43,7 @@ def contents(axes):
         'colours': {label_of(line): line.get_color() for line in axes.lines},
         'curves': curves,
         'dense': sorted(x[0] if tuple(y) == (0, 1) else y[0] for x, y in dashed),
+        'legend': [text.get_text() for text in listed.get_texts()] if listed else [],
         'values': values,
         'errors': [segment.tolist() for several in segments for segment in several],
         'bands': len(axes.collections),

@@ -103,6 +103,13 @@ def test_overlap_of_early_masks_is_beside_the_papers(drawn):
     assert (
         panels[1]['curves'] == {('c', False): [(50, 0.75), (100, 1)]} and panels[1]['dense'] == []
     )
+    beside = [each | {'chance_iou': 0.11, 'init_iou': 0.6} for each in rows]
+    panels, legend = drawn(beside)
+    assert panels[1]['curves'] == {
+        ('c', False): [(50, 0.75), (100, 1)], ('by chance', False): [(50, 0.11), (100, 0.11)],
+        ('largest before training', False): [(50, 0.6), (100, 0.6)]}
+    assert panels[1]['legend'] == ['by chance', 'largest before training']
+    assert legend == ['c', 'dense']
     panels, _ = drawn(rows, reference='early_bird')
     assert [p['y'] for p in panels] == ['bbox mAP', 'mAP (%)'] + ['IoU with the final mask'] * 2
     assert panels[3]['curves']['', False][0] == (600, 0.9293)

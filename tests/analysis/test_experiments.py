@@ -45,7 +45,8 @@ def test_csv_has_a_line_for_each_training():
         'j,c,0,,,,,0,0.0,0.0,0.5,0.0,2.0,False',
         'k,c,3,"a,b",p,80.0,random,1,0.8,0.75,0.75,0.25,2.0,False',
     ]
-    assert to_csv([row(0.5, iou=0.875)]).splitlines()[1].endswith(',0.875,2.0,False')
+    early = row(0.5, iou=0.875, chance_iou=0.11, init_iou=0.25)
+    assert to_csv([early]).splitlines()[1].endswith(',0.875,0.11,0.25,2.0,False')
 
 
 def test_csv_says_where_nothing_was_detected():

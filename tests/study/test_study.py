@@ -12,6 +12,7 @@ import toys
 from conftest import ROOT, tool_env
 from stand_ins import write_study
 
+from mmlth.core.controls import largest_masks
 from mmlth.core.overlap import overlap
 from mmlth.core.store import Store
 from mmlth.core.training import Training
@@ -280,6 +281,9 @@ def test_early_birds_tell_how_much_of_the_last_mask_they_have(finished, job_of):
     stores = [folder.store(job_of('early_bird', i)[0]) for i in (0, 1)]
     masks = [store.ticket(Training(number=1)).masks for store in stores]
     assert float(early['iou']) == overlap(*masks)['iou'] < 1 and float(whole['iou']) == 1.0
+    largest = largest_masks(masks[1], stores[1].start(Training(number=1)))
+    assert float(early['init_iou']) == overlap(largest, masks[1])['iou'] == float(whole['init_iou'])
+    assert 0 < float(early['chance_iou']) < float(early['iou'])
     assert (float(early['x']), float(whole['x']), dense['iou']) == (50, 100, '')
     # Not the round that was cut short:
     baseline = job_of('rounds', 0)[1]['rounds'][0]['metrics']['toy/mAP']
