@@ -23,9 +23,9 @@ def plot_metric(
     metrics: Sequence[str] | None = None,
     axis: str = 'sparsity',
 ) -> Path:
-    """Draw metrics of every round against sparsity, each with the dense net as a line.
+    """Draw metrics of every round against sparsity, each with its dense nets as lines.
 
-    Controls are open markers. Rounds and controls that detected nothing have no metric: a cross at
+    Controls are open markers; those of which nothing is pruned are dense nets. Rounds and controls that detected nothing have no metric: a cross at
     the bottom stands for them.
 
     Args:
@@ -101,6 +101,9 @@ def _metric(axes: Axes, table: Sequence[SummaryRow], metric: str, axis: str, ind
         found = [row for row in table if row.control == control and metric in row.metrics]
         if not control or not found:
             continue
+        if not any(row.sparsity for row in found):
+            _dense_controls(axes, control, _y(found, metric), colour)
+            continue
         axes.plot(
             _x(found, axis),
             _y(found, metric),
@@ -109,6 +112,18 @@ def _metric(axes: Axes, table: Sequence[SummaryRow], metric: str, axis: str, ind
             color='white',
             markeredgecolor=colour,
             label=f'control: {control}',
+        )
+
+
+def _dense_controls(axes: Axes, control: str, values: list[float], colour: str) -> None:
+    shown = ', '.join(f'{value:.3f}' for value in values)
+    for i, value in enumerate(values):
+        axes.axhline(
+            value,
+            color=colour,
+            linestyle=':',
+            linewidth=1.2,
+            label='' if i else f'control: {control} ({shown})',
         )
 
 

@@ -55,6 +55,20 @@ def test_metric_against_sparsity(tmp_path, given, kwargs):
     assert_drawn(tmp_path / 'a.png')
 
 
+def test_controls_of_which_nothing_is_pruned_are_lines(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(style, 'save_figure', lambda figure, path: drawn.append(figure) or path)
+    longer = record(0, 0.7) | {'round': 2, 'control': 'dense_budget'}
+    shuffled = record(2, 0.3) | {'control': 'shuffle'}
+    given = Summary(config='c.py', settings={}, rounds=FULL.rounds, controls=[longer, shuffled])
+    plot_metric(given, tmp_path / 'a.png')
+    figure, = drawn
+    axes, = figure.axes
+    lines = {line.get_label(): line for line in axes.lines}
+    assert lines['control: dense_budget (0.700)'].get_ydata() == [0.7, 0.7]
+    assert [*lines['control: shuffle'].get_xdata()] == [50]
+
+
 @pytest.mark.parametrize('given', [FULL, summary(0.5)], ids=['three rounds', 'one round'])
 def test_density_per_layer(tmp_path, given):
     assert plot_layers(given, tmp_path / 'a.png') == tmp_path / 'a.png'
