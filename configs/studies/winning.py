@@ -49,6 +49,24 @@ experiments = dict(
     rewinds=dict(
         title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr', 'none')]),
+    layers=dict(
+        title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
+        reference='prune_percent_across_layers',
+        jobs=[dict(target_sparsity=sparsity, line=f'{sparsity:.0%}', **seeds[0]) for sparsity in (0.8, 0.9, 0.95)] + [
+            dict(target_sparsity=0.8, criterion='initial_magnitude', line='80%, ranked before training', **seeds[0])]),
+    allocation=dict(
+        title='Layerwise and global pruning', section='After Girish et al., CVPR 2021', kind='curve',
+        x_label='pruned (%)', reference='layerwise_vs_global',
+        jobs=[
+            dict(allocation=allocation, target_sparsity=sparsity, line=allocation, **seed)
+            for seed in seeds for allocation in ('global', 'layerwise') for sparsity in (0.8, 0.9, 0.95)]),
+    early_bird=dict(
+        title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
+        x_label='pruned after (% of training)', reference='early_bird',
+        jobs=[
+            dict(target_sparsity=0.8, line='80%', **fraction, **seed)
+            for seed in seeds for fraction in (
+                {}, *(dict(early_bird=dict(fraction=share)) for share in (0.1, 0.25, 0.5, 0.75)))]),
     late_resetting=dict(
         title='Late resetting, schedule restarted and continued', section='After Girish et al., CVPR 2021', kind='curve',
         x='rewind', x_label='reset to the weights after (% of training)', reference='late_reset',

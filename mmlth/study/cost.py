@@ -38,7 +38,7 @@ def estimate(
     if probe:
         seconds = {**{name: probe_seconds(job.read_config(data_root))
                       for name, job in left.items() if name not in seconds}, **seconds}
-    unknown = [job.config for name, job in left.items() if name not in seconds]
+    unknown = [_shown(job) for name, job in left.items() if name not in seconds]
     if unknown:
         return (f'hours: unknown for {", ".join(dict.fromkeys(unknown))}, of which nothing is '
                 'finished; --probe times ten steps')
@@ -86,6 +86,11 @@ def _is_whole(task: Task, training: Training) -> bool:
 
 def _config_of(job: StudyJob) -> str:
     return json.dumps([job.config, job.cfg_options], sort_keys=True, default=str)
+
+
+def _shown(job: StudyJob) -> str:
+    given = ' '.join(f'{key}={value}' for key, value in job.cfg_options.items())
+    return f'{job.config} (with {given})' if given else job.config
 
 
 def probe_seconds(cfg: Config) -> float:

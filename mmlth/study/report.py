@@ -203,7 +203,8 @@ def _page(
 def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
     """Write the summary of every finished job to ``out/JOB.json``; return how many there are.
 
-    Its paths become relative to the study, since records are read on other machines.
+    Its paths become relative to the study, and its config what the study calls it, since records
+    are read on other machines.
     """
     done = [job for job in study.jobs.values() if folder.is_done(job)]
     out.mkdir(parents=True, exist_ok=True)
@@ -211,7 +212,8 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
         summary = folder.summary(job)
         given = {key: summary.settings.get(key) for key in ('dense_from', 'ticket')}
         paths = {key: os.path.relpath(path, folder.work_dir) for key, path in given.items() if path}
-        save(replace(summary, settings={**summary.settings, **paths}), out / f'{job.name}.json')
+        settings = {**summary.settings, **paths}
+        save(replace(summary, config=job.config, settings=settings), out / f'{job.name}.json')
     return len(done)
 
 
