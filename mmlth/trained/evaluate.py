@@ -80,8 +80,12 @@ def evaluate_ticket(
 
 
 def config_beside(ticket: str | Path) -> str:
-    """Return the config that MMEngine left in the folder of the round."""
-    found = sorted(Path(ticket).parent.glob('*.py'))
+    """Return the config that MMEngine left in the folder of the round.
+
+    A round that another job trained has none of its own: any other round's has the same test.
+    """
+    folder = Path(ticket).parent
+    found = sorted(folder.glob('*.py')) or sorted(folder.parent.glob('round_*/*.py'))
     if not found:
         raise FileNotFoundError(f'no config lies beside {ticket}; name one with --config')
     return str(found[0])
