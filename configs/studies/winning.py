@@ -15,6 +15,7 @@ half = {
     'param_scheduler.1.end': 24,
     'param_scheduler.1.T_max': 24,
 }
+often = {'train_cfg.val_interval': 4}
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
 narrow = [f'mmlth::digit_scenes/faster-rcnn_r18-tiny{base}_fpn_48e_digitscenes-half_pretrained.py' for base in (8, 5)]
 
@@ -30,6 +31,17 @@ experiments = dict(
             dict(config=start, target_sparsity=sparsity, line=line, **seed)
             for start, line in ((config, 'from scratch'), (pretrained, 'from a classifier'))
             for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
+    changed_80=dict(
+        title='What pruning to 80% changed', section='After Girish et al., CVPR 2021, and its supplements B and D', kind='bars',
+        analyses=('objects', 'errors', 'cost'),
+        jobs=[dict(target_sparsity=0.8, label='ticket', line='80%', **seed) for seed in seeds]),
+    changed_95=dict(
+        title='What pruning to 95% changed', section='After Girish et al., CVPR 2021, and its supplements B and D', kind='bars',
+        analyses=('objects', 'errors', 'cost'),
+        jobs=[dict(target_sparsity=0.95, label='ticket', line='95%', **seed) for seed in seeds]),
+    convergence=dict(
+        title='Who learns faster', section='After Girish et al., CVPR 2021, supplement C', kind='bars', analyses=('convergence', ),
+        jobs=[dict(target_sparsity=0.8, label='ticket', line='80%', cfg_options=often, **seeds[0])]),
     pretrained=dict(
         title='The same from a classifier', section='Not in the paper', kind='bars',
         jobs=[

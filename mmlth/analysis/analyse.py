@@ -14,14 +14,14 @@ from mmlth.analysis.objects import Loaded, measure_objects
 from mmlth.analysis.predictions import load_predictions
 from mmlth.analysis.style import save_figure
 from mmlth.analysis.trainings import Analysed, find_trainings, with_predictions
+from mmlth.core.choices import FROM_PREDICTIONS, QUESTIONS
 from mmlth.core.files import write_json, write_text
 
-FROM_PREDICTIONS: dict[str, Callable[[Loaded], list[Measurement]]] = {
+_MEASURE: dict[str, Callable[[Loaded], list[Measurement]]] = {
     'objects': measure_objects,
     'errors': measure_errors,
 }
 UNITS = {**objects.UNITS, **errors.UNITS, **cost.UNITS}
-QUESTIONS = (*FROM_PREDICTIONS, 'convergence', 'cost')
 
 
 def analyse(
@@ -34,7 +34,7 @@ def analyse(
     Args:
         given: Work directories, rounds or tickets, as for
             :func:`mmlth.analysis.trainings.find_trainings`.
-        questions: Of :data:`QUESTIONS`.
+        questions: Of :data:`mmlth.core.choices.QUESTIONS`.
         out: Folder; None takes ``report/`` of the first job.
         annotations: COCO file of the images, if not where the dump says.
         train_annotations: The same of the training data.
@@ -52,7 +52,7 @@ def analyse(
               for one in dumped]
     if 'errors' in questions:
         check_tide(loaded)
-    answers = {name: FROM_PREDICTIONS[name](loaded) for name in asked}
+    answers = {name: _MEASURE[name](loaded) for name in asked}
     if 'cost' in questions:
         answers['cost'] = cost.measure_cost(trainings)
     folder = Path(out) if out else trainings[0].job / 'report'

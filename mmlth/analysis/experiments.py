@@ -19,6 +19,7 @@ from mmlth.analysis.rows import (
     point_name,
     value,
 )
+from mmlth.core.choices import QUESTIONS
 from mmlth.core.tables import to_markdown_table
 
 KINDS = ('curve', 'bars', 'layers')
@@ -52,9 +53,11 @@ class Experiment:
         reference: Name of the paper's numbers to draw beside
             (:data:`mmlth.analysis.paper_columns.REFERENCES`), or ''.
         metrics: Metrics to show; none takes all that end in 'mAP'.
+        analyses: Questions to its last tickets, beside their dense nets
+            (:data:`mmlth.core.choices.QUESTIONS`).
 
     Raises:
-        ValueError: Unknown kind, y or reference; lists the known ones.
+        ValueError: Unknown kind, y, reference or question; lists the known ones.
     """
 
     name: str
@@ -65,12 +68,15 @@ class Experiment:
     y: str = 'metric'
     reference: str = ''
     metrics: tuple[str, ...] = ()
+    analyses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check('kind', self.kind, KINDS)
         _check('y', self.y, _Y)
         if self.reference:
             paper.check(self.reference)
+        for question in self.analyses:
+            _check('analyses', question, QUESTIONS)
 
 
 def _check(key: str, given: str, allowed: Sequence[str]) -> None:

@@ -25,8 +25,8 @@ def plot_metric(
 ) -> Path:
     """Draw metrics of every round against sparsity, each with its dense nets as lines.
 
-    Controls are open markers; those of which nothing is pruned are dense nets. Rounds and controls that detected nothing have no metric: a cross at
-    the bottom stands for them.
+    Controls are open markers; those of which nothing is pruned are dense nets. Rounds and controls
+    that detected nothing have no metric: a cross at the bottom stands for them.
 
     Args:
         summary: At least one round.

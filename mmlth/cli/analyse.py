@@ -11,13 +11,13 @@ or run. Jobs of several seeds are averaged.
 import argparse
 
 from mmlth.cli.command import parser_of, run_command
+from mmlth.core.choices import QUESTIONS
 
 EXAMPLES = """\
 mmlth test work_dirs/job/round_00 --dump
 mmlth test work_dirs/job/round_03 --dump
 mmlth analyse work_dirs/job
 """
-QUESTIONS = ('objects', 'errors', 'convergence', 'cost')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

@@ -43,7 +43,7 @@ def report_study(
     if not page.is_installed():
         return page.how_to_get(path)
     jobs = {name: portable(store) for name, store in stores.items()}
-    sections = [section(rows, each, _files(each.name), more=_compared(rows, each, other))
+    sections = [section(rows, each, _files(each), more=_compared(rows, each, other))
                 for each, rows in collected]
     whole = Page(title=title, facts=_facts(collected, jobs), sections=sections, command=command,
                  detections=detections(stores.values()), jobs=provenance(jobs))
@@ -60,9 +60,11 @@ def _compared(rows: Sequence[Row], experiment: Experiment, other: Other | None) 
                   rows=lines, notes=notes)]
 
 
-def _files(name: str) -> dict[str, str]:
-    return {'figure as PDF': f'{name}.pdf', 'as PNG': f'{name}.png',
-            'every training as CSV': f'{name}.csv'}
+def _files(experiment: Experiment) -> dict[str, str]:
+    name = experiment.name
+    files = {'figure as PDF': f'{name}.pdf', 'as PNG': f'{name}.png',
+             'every training as CSV': f'{name}.csv'}
+    return files | ({'what pruning changed': f'{name}.md'} if experiment.analyses else {})
 
 
 def _facts(collected: Collected, jobs: Mapping[str, Summary]) -> list[str]:

@@ -15,6 +15,7 @@ from mmlth.job import preflight
 from mmlth.job.checks import check_config, needed_bytes
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import Study
+from mmlth.study.predictions import check_evaluator
 from mmlth.study.study_job import StudyJob
 
 Shapes = dict[str, tuple[int, ...]]  # of the tensors in a job's scope
@@ -119,6 +120,8 @@ def _check_net(
         cfg = first.read_config(data_root)
         if need_data:
             check_config(cfg)
+        if any(job.predictions for job in jobs):
+            check_evaluator(cfg)
         net = read_net(cfg, first.settings['seed'], need_weights=need_data)
     disk = Disk()
     for job in jobs:

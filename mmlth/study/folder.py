@@ -2,6 +2,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from mmlth.core.dump import has_dump
 from mmlth.core.files import is_locked, read_json, write_json, write_text
 from mmlth.core.records import Summary
 from mmlth.core.store import Store
@@ -70,9 +71,15 @@ class StudyFolder:
         return self._jobs / f'{name}.json'
 
     def is_done(self, work: StudyJob | Task) -> bool:
-        """Tell whether every training of a job or a task has its record."""
-        store = self.store(work.job if isinstance(work, Task) else work.name)
-        return all(map(store.finished, work.trainings))
+        """Tell whether every training of a job or a task has its record.
+
+        A task has kept the predictions that are asked for, too.
+        """
+        if isinstance(work, StudyJob):
+            return all(map(self.store(work.name).finished, work.trainings))
+        store = self.store(work.job)
+        return all(map(store.finished, work.trainings)) and all(
+            has_dump(store.layout.round_dir(*each.key)) for each in work.tested)
 
     def is_running(self, task: Task) -> bool:
         """Tell whether a process works on a task, here or on a host that shares the folder."""

@@ -1,12 +1,13 @@
 """Read a study: experiments with lists of settings -> jobs that share dense rounds and tickets."""
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 
 from mmlth.analysis.experiments import Experiment
+from mmlth.core.choices import FROM_PREDICTIONS
 from mmlth.core.training import Key
 from mmlth.engine.config_files import MissingPackageError
 from mmlth.study.dense_nets import dense_key, share
@@ -96,6 +97,12 @@ def read_study(
     chosen = list(entries)
     others = {name: fields for name, fields in written.items() if name not in chosen}
     by_key = share(_jobs(entries), _later_jobs(reader, others))
+    for name in chosen:
+        if experiments[name].analyses:
+            _check_analysed(name, entries[name])
+        if set(experiments[name].analyses) & set(FROM_PREDICTIONS):
+            by_key |= {entry.job.key: replace(by_key[entry.job.key], predictions=True)
+                       for entry in entries[name]}
     return Study(
         jobs={job.name: job for job in by_key.values()},
         experiments={name: experiments[name] for name in chosen},
@@ -104,6 +111,19 @@ def read_study(
         x={name: written[name].get('x', 'sparsity') for name in chosen},
         left_out=left_out,
         ids={job.name: _ids(reader, job) for job in by_key.values()})
+
+
+def _check_analysed(experiment: str, entries: list[Entry]) -> None:
+    """Raise ValueError unless the entries are one ticket in several seeds, which are averaged."""
+    jobs = [entry.job for entry in entries]
+    seeds = [job.settings['seed'] for job in jobs]
+    if len(set(seeds)) < len(seeds) or len({job.config for job in jobs}) > 1:
+        raise ValueError(f'experiment {experiment!r} has analyses, so that its jobs must be one '
+                         'ticket of one config, each with a seed of its own. Give other tickets '
+                         'experiments of their own')
+    if any(not job.planned.rounds for job in jobs):
+        raise ValueError(f'experiment {experiment!r} has analyses, which compare tickets with '
+                         'dense nets, but rounds=0')
 
 
 def _ids(reader: EntryReader, job: StudyJob) -> dict[Key, str]:

@@ -1,4 +1,4 @@
-"""Collect the finished trainings of a study: pages, figures, a CSV for each experiment."""
+"""Collect the finished trainings of a study, and write its report."""
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -8,22 +8,20 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Any
 
-from mmlth.analysis import experiment_figures, experiments, verdicts
+from mmlth.analysis import experiments
 from mmlth.analysis.metrics import without_absent
-from mmlth.analysis.report import FORMATS
-from mmlth.analysis.verdict import Verdict
 from mmlth.core.controls import CONTROLS, largest_masks
-from mmlth.core.files import write_json, write_text
+from mmlth.core.dump import has_dump
 from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overlap
 from mmlth.core.records import Summary, save
 from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
+from mmlth.study.pages import judge, write_pages
 from mmlth.study.plan import Point, Study
 from mmlth.study.study_job import StudyJob
 from mmlth.study.verdict_scalars import send
 
 Record = dict[str, Any]  # a RoundRecord as a summary holds it
-Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
 
 
 def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Row]:
@@ -156,48 +154,16 @@ def _overlaps(study: Study, folder: StudyFolder, job: StudyJob) -> dict[str, flo
         init_iou=overlap(initial, final)['iou'])
 
 
-def write_pages(collected: Collected, out: Path, command: str) -> None:
-    """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
-
-    Where tickets can be judged, NAME_verdict.json too.
-
-    Args:
-        collected: Experiments that have a finished ticket, each with its rows.
-        out: Folder, made if it is missing.
-        command: That runs an experiment; ``{name}`` stands for it.
-    """
-    out.mkdir(parents=True, exist_ok=True)
-    for experiment, rows in collected:
-        name = experiment.name
-        write_text(out / f'{name}.csv', experiments.to_csv(rows))
-        for form in FORMATS:
-            experiment_figures.plot(rows, experiment, out / f'{name}.{form}')
-        judged = _verdicts(rows, experiment)
-        if judged:
-            write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
-        page = _page(experiment, rows, judged, command.format(name=name))
-        write_text(out / f'{name}.md', page)
-
-
-def _verdicts(
-    rows: list[experiments.Row], experiment: experiments.Experiment,
-) -> dict[verdicts.Point, Verdict]:
-    return verdicts.verdicts(rows, experiments.shown_metrics(rows, experiment)[0])
-
-
-def _page(
-    experiment: experiments.Experiment, rows: list[experiments.Row],
-    judged: dict[verdicts.Point, Verdict], command: str,
-) -> str:
-    name, title = experiment.name, experiment.title
-    return '\n'.join([
-        f'# {title}', '',
-        *([verdicts.to_markdown(judged)] if judged else []),
-        f'{experiment.section}. Made by', '',
-        f'    {command}', '',
-        f'![{title}]({name}.png)', '',
-        experiments.to_markdown(rows, experiment).rstrip(), '',
-        f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).', ''])
+def tickets_to_analyse(study: Study, folder: StudyFolder, name: str) -> list[Path]:
+    """Return the folders of an experiment's last tickets that can be analysed by now."""
+    found = []
+    for job in (study.jobs[point.job] for point in study.points[name]):
+        store = folder.store(job.name)
+        kept = job.compared if job.predictions else ()
+        if folder.is_done(job) and all(
+                has_dump(store.layout.round_dir(*each.key)) for each in kept):
+            found.append(store.layout.round_dir(*job.compared[-1].key))
+    return found
 
 
 def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
@@ -220,9 +186,10 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
 def write_report(
     study: Study, folder: StudyFolder, out: Path, command: str, other: StudyFolder | None = None,
 ) -> str:
-    """Write pages, records and ``index.html`` (see :func:`write_pages`); return where they are.
+    """Write pages, records and ``index.html``; return where they are.
 
-    Verdicts go to the visualizer backends of the configs too.
+    For the pages see :func:`mmlth.study.pages.write_pages`. Verdicts go to the visualizer backends
+    of the configs too.
 
     Args:
         study: See :func:`collect`.
@@ -233,9 +200,11 @@ def write_report(
     """
     every = [(each, collect(study, folder, name)) for name, each in study.experiments.items()]
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
-    write_pages(collected, out, command)
+    tickets = {each.name: tickets_to_analyse(study, folder, each.name)
+               for each, _ in collected if each.analyses}
+    write_pages(collected, out, command, tickets)
     for each, rows in collected:
-        send(study, each.name, _verdicts(rows, each), out / 'scalars')
+        send(study, each.name, judge(rows, each), out / 'scalars')
     count = copy_records(study, folder, out / 'records')
     stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
     again = command.partition(' --only ')[0].replace('mmlth study run', 'mmlth study report')

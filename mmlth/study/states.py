@@ -60,7 +60,8 @@ def format_plan(study: Study, tasks: Mapping[str, Task], folder: StudyFolder) ->
 
 def _plan_line(study: Study, task: Task, folder: StudyFolder) -> str:
     shared = f', {len(task.shared)} shared' if task.shared else ''
-    mark = 'done' if folder.is_done(task) else f'{task.count} to train{shared}'
+    to_do = f'{task.count} to train{shared}{", predictions to keep" if task.tested else ""}'
+    mark = 'done' if folder.is_done(task) else to_do
     shown = [name for name, points in study.points.items()
              if any(point.job == task.job for point in points)]
     return f'{task.name}  [{mark}]  {", ".join(shown) or "for others"}'

@@ -34,6 +34,7 @@ class StudyJob:
         transfer: Options of the transfer (:data:`mmlth.study.transfers.TRANSFER`).
         dense: Name of the job whose dense round it shares, or '' if it trains its own.
         capture: Moments whose weights its dense round keeps for others.
+        predictions: Whether an experiment asks for the predictions of :attr:`compared`.
     """
 
     config: str
@@ -45,6 +46,7 @@ class StudyJob:
     transfer: dict[str, Any] = field(default_factory=dict)
     dense: str = ''
     capture: tuple[str | int, ...] = ()
+    predictions: bool = False
 
     @cached_property
     def name(self) -> str:
@@ -120,6 +122,12 @@ class StudyJob:
     def trainings(self) -> tuple[Training, ...]:
         """Every training, the dense one first, which may be another job's."""
         return self.planned.trainings()
+
+    @property
+    def compared(self) -> tuple[Training, Training]:
+        """Its dense net and its last ticket, which analyses compare."""
+        rounds = [training for training in self.trainings if not training.label]
+        return rounds[0], rounds[-1]
 
     @property
     def own_trainings(self) -> tuple[Training, ...]:

@@ -18,6 +18,7 @@ class Task:
         trainings: In order. Those that an earlier task does for another job are taken over.
         needs: Names of the tasks that must be done before.
         shared: Keys of the trainings that are taken over.
+        tested: Trainings whose predictions must be kept.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Task:
     trainings: tuple[Training, ...]
     needs: tuple[str, ...] = ()
     shared: frozenset[Key] = frozenset()
+    tested: tuple[Training, ...] = ()
 
     @property
     def keys(self) -> tuple[Key, ...]:
@@ -57,7 +59,7 @@ def list_tasks(study: Study) -> dict[str, Task]:
             needs = dict.fromkeys([*task.needs, *owners.values()])
             found[task.name] = Task(
                 name=task.name, job=task.job, trainings=task.trainings, needs=tuple(needs),
-                shared=frozenset(shared))
+                shared=frozenset(shared), tested=task.tested)
             done_by.update({ids[key]: task.name for key in task.keys
                             if key in ids and key not in shared})
     return found
@@ -95,7 +97,8 @@ def levels(tasks: Mapping[str, Task]) -> list[list[Task]]:
 def _tasks_of(job: StudyJob) -> Iterator[Task]:
     """Yield the rounds of a job as one task, then a task for each control."""
     rounds = tuple(training for training in job.trainings if not training.label)
-    yield Task(name=job.name, job=job.name, trainings=rounds, needs=job.needs)
+    tested = job.compared if job.predictions else ()
+    yield Task(name=job.name, job=job.name, trainings=rounds, needs=job.needs, tested=tested)
     for training in job.trainings:
         if training.label:
             name = f'{job.name}__round_{training.number:02d}_{training.label}'

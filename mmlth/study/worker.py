@@ -18,6 +18,7 @@ from mmlth.engine.launch import stop_launcher
 from mmlth.job.imp_runner import IMPRunner
 from mmlth.study.carry import carry_ticket
 from mmlth.study.folder import StudyFolder
+from mmlth.study.predictions import keep_predictions
 from mmlth.study.study_job import StudyJob
 from mmlth.study.tasks import Task
 
@@ -74,8 +75,10 @@ def run(folder: StudyFolder, task: str, data_root: str | None, launcher: str) ->
     if is_main_process():
         for training in filter(store.finished, runner.work.trainings):
             folder.note(job.name, store.record(training).id)
-        if folder.is_done(job):
-            print(write_report(store.work_dir))
+    if job.predictions and all(map(store.finished, job.compared)):
+        keep_predictions(folder, job, launcher)
+    if is_main_process() and folder.is_done(job):
+        print(write_report(store.work_dir))
 
 
 def _carried(job: StudyJob, cfg: Config, folder: StudyFolder) -> Path:

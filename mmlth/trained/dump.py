@@ -16,13 +16,17 @@ def ask_for_results(cfg: Config, folder: Path) -> None:
     Raises:
         ValueError: None of them writes results, or none has an annotation file; says which do.
     """
-    writing = _writing(cfg)
-    if not writing:
-        kinds = [str(one.get('type')) for one in _evaluators(cfg)]
-        raise ValueError(f'--dump: {", ".join(kinds)} writes no predictions in COCO\'s form. Use '
-                         f'a config whose test evaluator is {" or ".join(_METRICS)}, with ann_file')
-    for evaluator in writing:
+    check_evaluator(cfg)
+    for evaluator in _writing(cfg):
         evaluator['outfile_prefix'] = str(folder / PREFIX)
+
+
+def check_evaluator(cfg: Config) -> None:
+    """Raise ValueError if no test evaluator writes its results; says which do."""
+    if not _writing(cfg):
+        kinds = [str(one.get('type')) for one in _evaluators(cfg)]
+        raise ValueError(f'{", ".join(kinds)} writes no predictions in COCO\'s form. Use '
+                         f'a config whose test evaluator is {" or ".join(_METRICS)}, with ann_file')
 
 
 def keep_results(

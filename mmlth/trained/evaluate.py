@@ -55,7 +55,7 @@ def evaluate_ticket(
     if data_root:
         cfg = set_data_root(cfg, data_root)
     train_annotations = dumps.train_annotations(cfg)
-    _leave_test_alone(cfg)
+    leave_test_alone(cfg)
     cfg.work_dir = work_dir or str(Path(ticket).parent / 'eval')
     cfg.load_from, cfg.resume = str(path), False
     if show_dir:
@@ -91,7 +91,7 @@ def config_beside(ticket: str | Path) -> str:
     return str(found[0])
 
 
-def _leave_test_alone(cfg: Config) -> None:
+def leave_test_alone(cfg: Config) -> None:
     """Reduce a config to its test, which is its validation where it has none."""
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
     for part in ('dataloader', 'evaluator'):

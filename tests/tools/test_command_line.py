@@ -199,7 +199,7 @@ def test_test_ticket_says_where_it_cannot_move_data(call_tool, job, config, tmp_
 def test_a_metric_that_dumps_nothing_is_named_before_the_test(call_tool, job, tmp_path):
     error = call_tool('test_ticket.py', job[0], '--work-dir', tmp_path / 'e', '--dump',
                       code=1).stderr
-    assert "--dump: ToyAccuracy writes no predictions in COCO's form" in error
+    assert "ToyAccuracy writes no predictions in COCO's form" in error
     assert not list(job[0].glob('round_02/*predictions*')) and not (tmp_path / 'e').exists()
 
 

@@ -1,0 +1,74 @@
+"""Write the pages of a study: a page, figures and a CSV for each experiment."""
+from collections.abc import Mapping
+from pathlib import Path
+
+from mmlth.analysis import experiment_figures, experiments, verdicts
+from mmlth.analysis.analyse import analyse
+from mmlth.analysis.report import FORMATS
+from mmlth.analysis.verdict import Verdict
+from mmlth.core.files import write_json, write_text
+
+Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
+
+
+def write_pages(
+    collected: Collected, out: Path, command: str, tickets: Mapping[str, list[Path]],
+) -> None:
+    """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
+
+    Where tickets can be judged, NAME_verdict.json too; where they are analysed, NAME_analyses/.
+
+    Args:
+        collected: Experiments that have a finished ticket, each with its rows.
+        out: Folder, made if it is missing.
+        command: That runs an experiment; ``{name}`` stands for it.
+        tickets: Name of an experiment -> folders of the tickets that it has analyses of.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    for experiment, rows in collected:
+        name = experiment.name
+        write_text(out / f'{name}.csv', experiments.to_csv(rows))
+        for form in FORMATS:
+            experiment_figures.plot(rows, experiment, out / f'{name}.{form}')
+        judged = judge(rows, experiment)
+        if judged:
+            write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
+        page = _page(experiment, rows, judged, command.format(name=name))
+        if tickets.get(name):
+            page += _analyses(experiment, tickets[name], out)
+        write_text(out / f'{name}.md', page)
+
+
+def _analyses(experiment: experiments.Experiment, tickets: list[Path], out: Path) -> str:
+    """Analyse tickets into a folder of their own; return the section of the page about it."""
+    folder = out / f'{experiment.name}_analyses'
+    text = analyse(tickets, experiment.analyses, out=folder)
+    figures = [name for name in experiment.analyses if (folder / f'{name}.png').exists()]
+    return '\n'.join([
+        '', '## What pruning changed', '',
+        f'Beside the dense nets of the same seeds (n={len(tickets)}); half of the 95% t interval '
+        f'of the change after ±. Every number: [analyses.csv]({folder.name}/analyses.csv).', '',
+        *(f'![{name}]({folder.name}/{name}.png)\n' for name in figures),
+        *(f'    {line}'.rstrip() for line in text.splitlines()), ''])
+
+
+def judge(
+    rows: list[experiments.Row], experiment: experiments.Experiment,
+) -> dict[verdicts.Point, Verdict]:
+    """Return the verdict on each ticket that can be judged, by the experiment's first metric."""
+    return verdicts.verdicts(rows, experiments.shown_metrics(rows, experiment)[0])
+
+
+def _page(
+    experiment: experiments.Experiment, rows: list[experiments.Row],
+    judged: dict[verdicts.Point, Verdict], command: str,
+) -> str:
+    name, title = experiment.name, experiment.title
+    return '\n'.join([
+        f'# {title}', '',
+        *([verdicts.to_markdown(judged)] if judged else []),
+        f'{experiment.section}. Made by', '',
+        f'    {command}', '',
+        f'![{title}]({name}.png)', '',
+        experiments.to_markdown(rows, experiment).rstrip(), '',
+        f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).', ''])

@@ -1,0 +1,110 @@
+"""Experiments with analyses keep the predictions of their tickets, and show what changed."""
+import json
+import os
+
+import pytest
+import toys
+from stand_ins import write_study
+
+from mmlth.core.dump import write_facts
+from mmlth.engine.config_files import load_config
+from mmlth.study import predictions, worker
+from mmlth.study.check import check_jobs
+from mmlth.study.folder import StudyFolder
+from mmlth.study.plan import read_study
+from mmlth.study.report import write_report
+from mmlth.study.tasks import list_tasks
+
+SEEDS = [dict(seed=0), dict(seed=1)]
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Read a study of one experiment with these entries and analyses."""
+    config = toys.write_config(tmp_path)
+
+    def read(*jobs, analyses=('objects', 'cost')):
+        one = dict(title='One', section='1', kind='curve', jobs=list(jobs), analyses=analyses)
+        path = write_study(tmp_path / 'study.py', config, dict(one=one))
+        return read_study(load_config(str(path)))
+    return read
+
+
+@pytest.mark.parametrize('jobs, analyses, message', [
+    pytest.param(SEEDS, ('sizes', ), "analyses='sizes': allowed are objects, errors, convergence",
+                 id='unknown'),
+    pytest.param([dict(rounds=[1, 2])], ('cost', ), 'one ticket of one config, each with a seed',
+                 id='two tickets'),
+    pytest.param([dict(rounds=0)], ('cost', ), 'but rounds=0', id='no ticket')])
+def test_what_cannot_be_analysed_is_refused_with_the_experiment(read, jobs, analyses, message):
+    with pytest.raises(ValueError, match=message) as raised:
+        read(*jobs, analyses=analyses)
+    assert "experiment 'one'" in str(raised.value)
+
+
+@pytest.mark.parametrize('analyses, tested', [
+    (('objects', ), [(0, ''), (2, '')]), (('errors', 'cost'), [(0, ''), (2, '')]),
+    (('convergence', 'cost'), []), ((), [])])
+def test_dense_net_and_last_ticket_are_tested_where_predictions_are_needed(read, analyses, tested):
+    study = read(*SEEDS, analyses=analyses)
+    tasks = [task for task in list_tasks(study).values() if not study.jobs[task.job].is_dense_alone]
+    assert [[each.key for each in task.tested] for task in tasks] == [tested, tested]
+    plain = read(*SEEDS, analyses=())
+    assert list(study.jobs) == list(plain.jobs)  # folders of trainings keep their names
+
+
+def test_an_evaluator_without_results_is_refused_before_training(read, tmp_path):
+    with pytest.raises(ValueError, match="ToyAccuracy writes no predictions in COCO's form"):
+        check_jobs(read(*SEEDS), StudyFolder(tmp_path / 'work'))
+
+
+@pytest.fixture
+def tested(monkeypatch):
+    """Stand in for the test of a ticket; collects the folders that were tested."""
+    found = []
+
+    def evaluate(ticket, *, dump, launcher):
+        assert dump and launcher == 'none'
+        found.append(ticket.parent)
+        write_facts(ticket.parent, annotations='', train_annotations='', images='', classes=[],
+                    files={}, sigmas=[], mirrored=[], positions={})
+    monkeypatch.setattr(predictions, 'evaluate_ticket', evaluate)
+    return found
+
+
+def test_predictions_are_kept_once_and_pages_show_the_analyses(read, tmp_path, tested):
+    study = read(dict(rounds=1, controls=('shuffle', )), analyses=('objects', ))
+    folder = StudyFolder(tmp_path / 'work')
+    folder.make()
+    tasks = list_tasks(study)
+
+    def work(task):
+        folder.write_task(task, study.jobs[task.job])
+        return worker.main([str(folder.work_dir), task.name, '--study', str(os.getpid())])
+    dense, rounds, control = tasks.values()
+    assert work(dense) == 0 and folder.is_done(dense)
+    assert not tested
+    assert work(rounds) == 0 and folder.is_done(rounds)  # before its control is trained
+    layout = folder.store(rounds.job).layout
+    assert tested == [layout.round_dir(0), layout.round_dir(1)]
+    assert work(control) == work(rounds) == 0 and len(tested) == 2
+    (layout.round_dir(1) / 'predictions.json').unlink()
+    assert not folder.is_done(rounds) and folder.is_done(study.jobs[rounds.job])
+    assert work(rounds) == 0 and tested[2:] == [layout.round_dir(1)]
+
+
+def test_pages_of_finished_tickets_show_what_they_cost(read, tmp_path):
+    study = read(*[dict(seed=seed, rounds=1) for seed in (0, 1)], analyses=('cost', ))
+    folder = StudyFolder(tmp_path / 'work')
+    folder.make()
+    for task in list_tasks(study).values():
+        folder.write_task(task, study.jobs[task.job])
+        arguments = [str(folder.work_dir), task.name, '--study', str(os.getpid())]
+        assert worker.main(arguments) == 0
+    out = tmp_path / 'report'
+    write_report(study, folder, out, 'mmlth study run s.py --only {name}')
+    page = (out / 'one.md').read_text()
+    assert '(n=2)' in page and '![cost](one_analyses/cost.png)' in page
+    found = json.loads((out / 'one_analyses' / 'analyses.json').read_text())
+    assert {each['question'] for each in found['measured']} >= {'bytes'}
+    assert (out / 'one_analyses' / 'cost.png').exists()
