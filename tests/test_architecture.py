@@ -30,9 +30,9 @@ LAYERS = {
                     'jinja2', 'PIL'),
     'transfer': ('mmlth.core', 'mmlth.version', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained',
                  'mmlth.job', 'mmengine', 'torch', 'safetensors'),
-    'study': ('mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.job', 'mmlth.analysis',
-              'mmlth.html_report', 'mmlth.transfer', 'mmengine', 'torch.distributed', 'submitit',
-              'ray'),
+    'study': ('mmlth.core', 'mmlth.settings', 'mmlth.engine', 'mmlth.trained', 'mmlth.job',
+              'mmlth.analysis', 'mmlth.html_report', 'mmlth.transfer', 'mmengine',
+              'torch.distributed', 'submitit', 'ray'),
     '__init__': ('mmlth.version', 'mmlth.on_import', 'mmlth.engine'),
     # the keypoint task: nothing of pruning
     'datasets': ('mmdet', 'mmengine', 'mmcv', 'torch', 'numpy', 'cv2', 'pycocotools', 'sklearn',
