@@ -2,6 +2,8 @@
 # The rule of the verdict: docs/verdict.md. Seed by seed, so that a study that is broken off has whole seeds.
 # Data, pretrained backbones and all trainings: docs/experiments/winning.md.
 config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
+masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
+keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_88e_digitscenes-half.py'
 # From a classifier, twice as long still adds 0.013, so that these dense nets aren't at their end.
 pretrained = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half_pretrained.py'
 imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
@@ -31,6 +33,13 @@ experiments = dict(
             dict(config=start, target_sparsity=sparsity, line=line, **seed)
             for start, line in ((config, 'from scratch'), (pretrained, 'from a classifier'))
             for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
+    direct_pruning=dict(
+        title='Direct pruning: boxes, masks, keypoints', section='After Girish et al., CVPR 2021', kind='curve',
+        x_label='pruned (%)', reference='direct_pruning',
+        jobs=[
+            dict(config=task, target_sparsity=sparsity, line=line, **seed)
+            for seed in seeds for task, line in ((config, 'boxes'), (masks, 'masks'), (keypoints, 'keypoints'))
+            for sparsity in (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)]),
     changed_80=dict(
         title='What pruning to 80% changed', section='After Girish et al., CVPR 2021, and its supplements B and D', kind='bars',
         analyses=('objects', 'errors', 'cost'),
