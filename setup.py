@@ -93,6 +93,8 @@ setup(
         'errors': ['tidecv>=1.0.1'],
         'slurm': ['submitit>=1.5'],
         'ray': ['ray>=2.9'],
+        # Rivals of benchmarks/deploy_engines.py.
+        'engines': ['onnx', 'onnxscript', 'onnxruntime>=1.20', 'openvino>=2025.0'],
         'report': ['altair>=5.5.0', 'vl-convert-python>=1.9.0', 'pillow'],
         'docs': ['mkdocs-material>=9.5', 'mkdocstrings>=1.0', 'mkdocstrings-python>=2.0',
                  'nbconvert>=7.16', 'nbclient>=0.10', 'ipykernel>=6.29'],

@@ -94,3 +94,12 @@ experiments = dict(
                  transfer=dict(source=dict(config=classifier, target_sparsity=[0.5, 0.8, 0.9]), values='trained')),
             dict(config=[boxes[0], masks[0], keypoints[0]], scope='backbone', line='mask of dense magnitudes',
                  transfer=dict(source=dict(config=classifier, rounds=0), sparsity=[0.5, 0.8, 0.9], scope='backbone'))]))
+
+# Which objects suffer, which errors are made, who learns faster, what it costs.
+experiments.update({
+    f'changed_{task}_{sparsity:.0%}'.replace('%', ''): dict(
+        title=f'What pruning changed: {task}, {sparsity:.0%}', section='After Girish et al., CVPR 2021, and its supplements B to D',
+        kind='bars', analyses=('objects', 'errors', 'convergence', 'cost'),
+        jobs=[dict(config=net, target_sparsity=sparsity, label='ticket', line=f'{sparsity:.0%}', seed=seed) for seed in seeds])
+    for task, net in (('boxes', boxes[0]), ('masks', masks[0]), ('keypoints', keypoints[0]))
+    for sparsity in (0.8, 0.9)})
