@@ -69,6 +69,8 @@ def test_a_script_is_there_and_knows_its_flags(line):
         config, gpus, *rest = line.words[2:]
         import_module('mmlth.cli.train').parse_args([config, *rest])
         assert int(gpus) > 0
+    elif script == 'tools/quickstart.sh':
+        import_module('mmlth.cli.train').parse_args(['config.py', *line.words[2:]])
     else:
         assert all(flag in text for flag in line.words if flag.startswith('--'))
     assert all((ROOT / word).exists() for word in line.words if word.startswith('tests/'))
