@@ -9,7 +9,7 @@ from mmlth.analysis.convergence import follow, measure_convergence
 from mmlth.analysis.convergence_figure import plot_convergence
 from mmlth.analysis.errors import check_tide, measure_errors
 from mmlth.analysis.group_bars import draw_groups
-from mmlth.analysis.measurements import Measurement, average, to_csv, to_text
+from mmlth.analysis.measurements import Measurement, average, to_csv, to_markdown, to_text
 from mmlth.analysis.objects import Loaded, measure_objects
 from mmlth.analysis.predictions import load_predictions
 from mmlth.analysis.style import save_figure
@@ -29,7 +29,7 @@ def analyse(
     out: str | Path | None = None, annotations: str | None = None,
     train_annotations: str | None = None,
 ) -> str:
-    """Write ``analyses.csv``, ``.json``, ``.txt`` and figures; return the tables as text.
+    """Write ``analyses.csv``, ``.json``, ``.txt``, ``.md`` and figures; return the tables as text.
 
     Args:
         given: Work directories, rounds or tickets, as for
@@ -79,4 +79,5 @@ def _write(folder: Path, measured: list[Measurement], trainings: Sequence[Analys
         jobs=list(dict.fromkeys(str(one.job) for one in trainings)),
         measured=[dataclasses.asdict(one) for one in measured]))
     write_text(folder / 'analyses.txt', text + '\n')
+    write_text(folder / 'analyses.md', to_markdown(means))
     return text

@@ -9,7 +9,7 @@ from statistics import fmean
 
 from mmlth.analysis.metrics import csv_number
 from mmlth.analysis.statistics import half_width
-from mmlth.core.tables import format_table
+from mmlth.core.tables import format_table, to_markdown_table
 
 DENSE = 'dense'
 _CSV = ('question', 'task', 'item', 'objects', 'training', 'n', 'value', 'vs_dense', 'half_width')
@@ -100,11 +100,21 @@ def to_text(means: Sequence[Mean]) -> str:
     parts = []
     for question in dict.fromkeys(mean.question for mean in means):
         own = [mean for mean in means if mean.question == question]
-        parts.append(f'{question}\n{_table(own)}')
+        header, rows = _table(own)
+        parts.append(f'{question}\n{format_table(header, rows, left=["task", "item"])}')
     return '\n\n'.join(parts)
 
 
-def _table(means: Sequence[Mean]) -> str:
+def to_markdown(means: Sequence[Mean]) -> str:
+    """Return the tables of :func:`to_text` in Markdown, a heading of the third level each."""
+    parts = []
+    for question in dict.fromkeys(mean.question for mean in means):
+        header, rows = _table([mean for mean in means if mean.question == question])
+        parts.append(f'### {question}\n\n{to_markdown_table(header, rows)}')
+    return '\n\n'.join(parts) + '\n'
+
+
+def _table(means: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:
     trainings = list(dict.fromkeys(mean.training for mean in means))
     cells = {(mean.task, mean.item, mean.training): mean for mean in means}
     first = {(mean.task, mean.item): mean for mean in reversed(means)}
@@ -115,7 +125,7 @@ def _table(means: Sequence[Mean]) -> str:
         objects = first[task, item].objects
         rows.append([task, item, '-' if objects is None else f'{objects:,}',
                      str(min(mean.n for mean in found if mean)), *map(_cell, found)])
-    return format_table(['task', 'item', 'objects', 'n', *trainings], rows, left=['task', 'item'])
+    return ['task', 'item', 'objects', 'n', *trainings], rows
 
 
 def _cell(mean: Mean | None) -> str:

@@ -42,14 +42,14 @@ def write_pages(
 def _analyses(experiment: experiments.Experiment, tickets: list[Path], out: Path) -> str:
     """Analyse tickets into a folder of their own; return the section of the page about it."""
     folder = out / f'{experiment.name}_analyses'
-    text = analyse(tickets, experiment.analyses, out=folder)
+    analyse(tickets, experiment.analyses, out=folder)
     figures = [name for name in experiment.analyses if (folder / f'{name}.png').exists()]
     return '\n'.join([
         '', '## What pruning changed', '',
         f'Beside the dense nets of the same seeds (n={len(tickets)}); half of the 95% t interval '
         f'of the change after ±. Every number: [analyses.csv]({folder.name}/analyses.csv).', '',
         *(f'![{name}]({folder.name}/{name}.png)\n' for name in figures),
-        *(f'    {line}'.rstrip() for line in text.splitlines()), ''])
+        (folder / 'analyses.md').read_text(encoding='utf-8')])
 
 
 def judge(

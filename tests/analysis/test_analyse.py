@@ -30,6 +30,9 @@ def test_what_the_ticket_lost_stands_in_its_row(job):
     assert 'frequent' in rows and 'easy' in rows
     report = job / 'report'
     assert (report / 'analyses.txt').read_text() == text + '\n'
+    tables = (report / 'analyses.md').read_text()
+    assert all(f'### {line}\n' in tables for line in ('size', 'difficulty'))
+    assert '| task | item | objects | n | dense |' in tables
     assert (report / 'objects.png').stat().st_size > 5000
     measured = json.loads((report / 'analyses.json').read_text())['measured']
     assert {one['training'] for one in measured} == {'dense', '50.00%'}

@@ -82,7 +82,7 @@ def test_convergence_needs_no_predictions(tmp_path):
     text = analyse([tmp_path], ['convergence'])
     assert '50 (-50%)' in text
     assert {path.name for path in (tmp_path / 'report').iterdir()} == {
-        'analyses.csv', 'analyses.json', 'analyses.txt', 'convergence.png'}
+        'analyses.csv', 'analyses.json', 'analyses.md', 'analyses.txt', 'convergence.png'}
 
 
 def test_the_log_of_a_real_job_ends_where_its_record_does(toy_cfg, run_imp, tmp_path):

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 COMMANDS = ('mmlth', 'bash', 'python')
 # Blocks that are neither commands nor Python, by the start of their first line.
-TABLES = ('round  sparsity', 'model   ', 'data/coco/', 'data/VOCdevkit/')
+TABLES = ('round  ', 'model   ', 'data/coco/', 'data/VOCdevkit/')
 
 
 @dataclass(frozen=True)

@@ -105,6 +105,7 @@ def test_pages_of_finished_tickets_show_what_they_cost(read, tmp_path):
     write_report(study, folder, out, 'mmlth study run s.py --only {name}')
     page = (out / 'one.md').read_text()
     assert '(n=2)' in page and '![cost](one_analyses/cost.png)' in page
+    assert '### bytes\n' in page and '| one net | float32 |' in page
     found = json.loads((out / 'one_analyses' / 'analyses.json').read_text())
     assert {each['question'] for each in found['measured']} >= {'bytes'}
     assert (out / 'one_analyses' / 'cost.png').exists()
