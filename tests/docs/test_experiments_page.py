@@ -6,6 +6,7 @@ from statistics import fmean, stdev
 import pytest
 from conftest import ROOT
 
+from mmlth.analysis import paper
 from mmlth.analysis.statistics import paired, t_interval
 from mmlth.core.records import load_summary
 
@@ -202,6 +203,27 @@ def test_what_pruning_changed_is_what_the_analyses_found(converged, sparsity):
         assert f'{item} {100 * change / dense:+.0f}% ± {half:.0f}' in converged
     row = found['TIDE', 'Cls']
     assert f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} points' in converged
+
+
+def pruned_in_backbone(summary):
+    """Per cent pruned in each 3x3 convolution of the residual blocks."""
+    density = summary.rounds[-1]['layer_density']
+    return [100 * (1 - kept) for name, kept in density.items()
+            if name.startswith('backbone.layer') and '.conv' in name]
+
+
+def test_layers_are_as_near_to_the_papers_as_is_said(converged):
+    theirs = [point.y for point in paper.read('prune_percent_across_layers')]
+    records = PUBLISHED / 'winning' / 'records'
+    trained, = map(load_summary, records.glob('*half_target_sparsity-0.8_rounds-1_seed-0*'))
+    before, = map(load_summary, records.glob('*criterion-init*'))
+    apart = [fmean(abs(a - b) for a, b in zip(pruned_in_backbone(one), theirs, strict=True))
+             for one in (trained, before)]
+    assert f'within {apart[0]:.1f} points on average' in converged
+    assert f'they differ by {apart[1]:.1f} points' in converged
+    scores = [one.rounds[-1]['metrics'][BOXES] for one in (before, trained)]
+    assert 'ends with {:.3f} in place of {:.3f}'.format(*scores) in converged
+    assert [*before.rounds[-1]['collapsed']] == ['rpn_head.rpn_conv.weight']
 
 
 def test_overlaps_of_seeds_are_those_of_their_file(converged):
