@@ -1,6 +1,7 @@
 """Read a study: experiments with lists of settings -> jobs that share dense rounds and tickets."""
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +169,7 @@ def _all_entries(
     entries, left_out = {}, {}
     for name, fields in chosen.items():
         try:
+            _check_packages(name, fields)
             entries[name] = _entries(reader, name, fields)
         except MissingPackageError as error:
             if name in only:
@@ -176,6 +178,13 @@ def _all_entries(
     if not entries:
         raise ValueError(f'no experiment can run: {"; ".join(left_out.values())}')
     return entries, left_out
+
+
+def _check_packages(experiment: str, fields: Mapping[str, Any]) -> None:
+    if 'errors' in fields.get('analyses', ()) and find_spec('tidecv') is None:
+        raise MissingPackageError(
+            f"experiment {experiment!r} asks which errors are made, which takes tidecv: `pip "
+            "install 'mmlth[errors]'`, or leave 'errors' out of its analyses")
 
 
 def _jobs(entries: Mapping[str, list[Entry]]) -> list[StudyJob]:

@@ -5,7 +5,6 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 
 from mmlth.core.dump import has_dump
-from mmlth.core.store import Store
 from mmlth.study.folder import StudyFolder
 from mmlth.study.study_job import StudyJob
 from mmlth.trained import dump
@@ -24,7 +23,7 @@ def keep_predictions(folder: StudyFolder, job: StudyJob, launcher: str) -> None:
         BlockingIOError: Another process works on one of them.
         FileNotFoundError, ValueError: See :func:`mmlth.trained.evaluate.evaluate_ticket`.
     """
-    store: Store = folder.store(job.name)
+    store = folder.store(job.name)
     for training in job.compared:
         place = store.layout.round_dir(*training.key)
         if has_dump(place):

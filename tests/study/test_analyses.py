@@ -58,6 +58,13 @@ def test_an_evaluator_without_results_is_refused_before_training(read, tmp_path)
         check_jobs(read(*SEEDS), StudyFolder(tmp_path / 'work'))
 
 
+def test_errors_without_their_package_are_refused_or_left_out(read, monkeypatch):
+    monkeypatch.setattr('mmlth.study.plan.find_spec', lambda name: None)
+    with pytest.raises(ValueError, match=r'no experiment can run: .*mmlth\[errors\]'):
+        read(*SEEDS, analyses=('errors', ))
+    assert len(read(*SEEDS, analyses=('objects', )).experiments) == 1
+
+
 @pytest.fixture
 def tested(monkeypatch):
     """Stand in for the test of a ticket; collects the folders that were tested."""
