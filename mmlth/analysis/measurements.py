@@ -97,21 +97,21 @@ def to_text(means: Sequence[Mean]) -> str:
     value or in points, with half of its 95% interval where there are several jobs. '-' is a number
     that doesn't exist.
     """
-    parts = []
-    for question in dict.fromkeys(mean.question for mean in means):
-        own = [mean for mean in means if mean.question == question]
-        header, rows = _table(own)
-        parts.append(f'{question}\n{format_table(header, rows, left=["task", "item"])}')
-    return '\n\n'.join(parts)
+    return '\n\n'.join(
+        f'{question}\n{format_table(header, rows, left=["task", "item"])}'
+        for question, header, rows in _tables(means))
 
 
 def to_markdown(means: Sequence[Mean]) -> str:
     """Return the tables of :func:`to_text` in Markdown, a heading of the third level each."""
-    parts = []
+    return '\n\n'.join(f'### {question}\n\n{to_markdown_table(header, rows)}'
+                       for question, header, rows in _tables(means)) + '\n'
+
+
+def _tables(means: Sequence[Mean]) -> Iterator[tuple[str, list[str], list[list[str]]]]:
+    """Yield every question with the header and the rows of its table."""
     for question in dict.fromkeys(mean.question for mean in means):
-        header, rows = _table([mean for mean in means if mean.question == question])
-        parts.append(f'### {question}\n\n{to_markdown_table(header, rows)}')
-    return '\n\n'.join(parts) + '\n'
+        yield question, *_table([mean for mean in means if mean.question == question])
 
 
 def _table(means: Sequence[Mean]) -> tuple[list[str], list[list[str]]]:

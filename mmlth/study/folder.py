@@ -1,4 +1,5 @@
 """The owner of a study's folder: where each job works, what it is told, what it printed."""
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -6,7 +7,7 @@ from mmlth.core.dump import has_dump
 from mmlth.core.files import is_locked, read_json, write_json, write_text
 from mmlth.core.records import Summary
 from mmlth.core.store import Store
-from mmlth.core.training import Key
+from mmlth.core.training import Key, Training
 from mmlth.study.study_job import StudyJob
 from mmlth.study.tasks import Task
 
@@ -78,8 +79,13 @@ class StudyFolder:
         if isinstance(work, StudyJob):
             return all(map(self.store(work.name).finished, work.trainings))
         store = self.store(work.job)
-        return all(map(store.finished, work.trainings)) and all(
-            has_dump(store.layout.round_dir(*each.key)) for each in work.tested)
+        return all(map(store.finished, work.trainings)) and self.has_predictions(
+            work.job, work.tested)
+
+    def has_predictions(self, job: str, trainings: Iterable[Training]) -> bool:
+        """Tell whether the predictions of these trainings of a job have been kept."""
+        layout = self.store(job).layout
+        return all(has_dump(layout.round_dir(*each.key)) for each in trainings)
 
     def is_running(self, task: Task) -> bool:
         """Tell whether a process works on a task, here or on a host that shares the folder."""

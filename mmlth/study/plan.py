@@ -15,6 +15,7 @@ from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
 from mmlth.study.study_job import StudyJob
 
+_OF_A_SEED = ('seed', 'order_seed')  # settings that differ between jobs that are averaged
 X_AXES = ('sparsity', 'multiply_adds', 'rounds', 'rewind', 'early_bird')
 
 
@@ -118,13 +119,15 @@ def _check_analysed(experiment: str, entries: list[Entry]) -> None:
     """Raise ValueError unless the entries are one ticket in several seeds, which are averaged."""
     jobs = [entry.job for entry in entries]
     seeds = [job.settings['seed'] for job in jobs]
-    if len(set(seeds)) < len(seeds) or len({job.config for job in jobs}) > 1:
+    tickets = {replace(job, settings={**job.settings, **dict.fromkeys(_OF_A_SEED)}).key
+               for job in jobs}
+    if len(set(seeds)) < len(seeds) or len(tickets) > 1:
         raise ValueError(f'experiment {experiment!r} has analyses, so that its jobs must be one '
                          'ticket of one config, each with a seed of its own. Give other tickets '
                          'experiments of their own')
     if any(not job.planned.rounds for job in jobs):
         raise ValueError(f'experiment {experiment!r} has analyses, which compare tickets with '
-                         'dense nets, but rounds=0')
+                         'dense nets, but rounds=0; at least 1 is needed')
 
 
 def _ids(reader: EntryReader, job: StudyJob) -> dict[Key, str]:

@@ -11,7 +11,6 @@ from typing import Any
 from mmlth.analysis import experiments
 from mmlth.analysis.metrics import without_absent
 from mmlth.core.controls import CONTROLS, largest_masks
-from mmlth.core.dump import has_dump
 from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overlap
 from mmlth.core.records import Summary, save
 from mmlth.html_report.study import Other, report_study
@@ -158,11 +157,9 @@ def tickets_to_analyse(study: Study, folder: StudyFolder, name: str) -> list[Pat
     """Return the folders of an experiment's last tickets that can be analysed by now."""
     found = []
     for job in (study.jobs[point.job] for point in study.points[name]):
-        store = folder.store(job.name)
-        kept = job.compared if job.predictions else ()
-        if folder.is_done(job) and all(
-                has_dump(store.layout.round_dir(*each.key)) for each in kept):
-            found.append(store.layout.round_dir(*job.compared[-1].key))
+        needed = job.compared if job.predictions else ()
+        if folder.is_done(job) and folder.has_predictions(job.name, needed):
+            found.append(folder.store(job.name).layout.round_dir(*job.compared[-1].key))
     return found
 
 

@@ -35,6 +35,8 @@ def read(tmp_path):
                  id='unknown'),
     pytest.param([dict(rounds=[1, 2])], ('cost', ), 'one ticket of one config, each with a seed',
                  id='two tickets'),
+    pytest.param([dict(seed=0), dict(seed=1, target_sparsity=0.5)], ('cost', ), 'one ticket of one',
+                 id='a ticket for each seed'),
     pytest.param([dict(rounds=0)], ('cost', ), 'but rounds=0', id='no ticket')])
 def test_what_cannot_be_analysed_is_refused_with_the_experiment(read, jobs, analyses, message):
     with pytest.raises(ValueError, match=message) as raised:
