@@ -10,7 +10,9 @@ imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
 # The mask is found with one order of the data; ticket and controls are trained with another, the same for all.
 seeds = [dict(seed=seed, order_seed=100 + seed) for seed in range(3)]
 
-destroyed = ('shuffle', 'reinit', 'random', 'init_magnitude', 'shuffle_rms', 'reinit_rms')
+with_controls = dict(label='ticket', controls=(
+    'dense_budget', 'dense_restart', 'shuffle', 'reinit', 'random', 'init_magnitude', 'shuffle_rms', 'reinit_rms'))
+random_erk = dict(label='random, ERK', criterion='random', allocation='erk')
 half = {
     'train_cfg.max_epochs': 24,
     'train_cfg.val_interval': 24,
@@ -72,12 +74,21 @@ experiments = dict(
             dict(rounds=0, cfg_options=half, seed=0, label='half'),
             dict(label='ticket', line='90%', controls=('dense_budget', ), **seeds[0]),
             dict(rounds=3, label='ticket of three rounds', line='90%', controls=('dense_budget', ), **seeds[0])]),
-    controls=dict(
-        title='All controls at 80, 90 and 95%', section='Not in the paper', kind='bars',
+    controls_80=dict(
+        title='All controls at 80%', section='Not in the paper', kind='bars',
         jobs=[
-            dict(target_sparsity=sparsity, label='ticket', line=f'{sparsity:.0%}',
-                 controls=('dense_budget', 'dense_restart', *destroyed), **seed)
-            for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
+            dict(each, target_sparsity=0.8, line='80%', **seed)
+            for seed in seeds for each in (with_controls, random_erk)]),
+    controls_90=dict(
+        title='All controls at 90%', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(each, target_sparsity=0.9, line='90%', **seed)
+            for seed in seeds for each in (with_controls, random_erk)]),
+    controls_95=dict(
+        title='All controls at 95%', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(each, target_sparsity=0.95, line='95%', **seed)
+            for seed in seeds for each in (with_controls, random_erk)]),
     rewinds=dict(
         title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr', 'none')]),

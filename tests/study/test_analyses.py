@@ -19,8 +19,9 @@ SEEDS = [dict(seed=0), dict(seed=1)]
 
 
 @pytest.fixture
-def read(tmp_path):
-    """Read a study of one experiment with these entries and analyses."""
+def read(tmp_path, monkeypatch):
+    """Read a study of one experiment with these entries and analyses; all packages are there."""
+    monkeypatch.setattr('mmlth.study.plan.find_spec', lambda name: object())
     config = toys.write_config(tmp_path)
 
     def read(*jobs, analyses=('objects', 'cost')):
