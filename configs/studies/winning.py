@@ -91,7 +91,7 @@ experiments = dict(
             for seed in seeds for each in (with_controls, random_erk)]),
     rewinds=dict(
         title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
-        jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr', 'none')]),
+        jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr')]),
     layers=dict(
         title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',

@@ -12,6 +12,7 @@ from mmlth.core.store import Store
 from mmlth.core.ticket import masks_digest
 from mmlth.core.training import Key, Outcome, Training
 from mmlth.engine.hooks import ProgressHook
+from mmlth.engine.last_rate import check_last_rate
 from mmlth.engine.launch import start_launcher
 from mmlth.engine.ranks import check_same, on_every_rank, on_rank_0, wait_until
 from mmlth.engine.round_config import round_config
@@ -105,6 +106,7 @@ class IMPRunner:
             on_every_rank(check_config, self.cfg)
             on_rank_0(check_annotations, self.cfg)
             on_rank_0(check_classes, self.cfg)
+        on_every_rank(check_last_rate, self.cfg, self.work.settings.rewind)
         facts = self.work.facts()
         check_same(facts['identity'])
         there = on_rank_0(whose, self.store, facts, accept=self.accept,

@@ -10,6 +10,7 @@ from mmengine.config import Config
 from mmlth.core.files import free_bytes
 from mmlth.core.quiet import quiet
 from mmlth.core.training import Training
+from mmlth.engine.last_rate import check_last_rate
 from mmlth.engine.net import Net, read_net
 from mmlth.job import preflight
 from mmlth.job.checks import check_config, needed_bytes
@@ -125,6 +126,8 @@ def _check_net(
         net = read_net(cfg, first.settings['seed'], need_weights=need_data)
     disk = Disk()
     for job in jobs:
+        with _named(job):
+            check_last_rate(cfg, job.planned.rewind)
         disk = disk.and_then(_disk(job, folder, net.parameters, cfg))
     return _plan(net, jobs), disk
 
