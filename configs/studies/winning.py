@@ -3,6 +3,8 @@
 # Data, pretrained backbones and all trainings: docs/experiments/winning.md.
 config = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
 masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
+boxes_c4 = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_c4_48e_digitscenes-half.py'
+boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_48e_digitscenes-half.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_88e_digitscenes-half.py'
 # From a classifier, twice as long still adds 0.013, so that these dense nets aren't at their end.
 pretrained = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half_pretrained.py'
@@ -13,6 +15,12 @@ seeds = [dict(seed=seed, order_seed=100 + seed) for seed in range(3)]
 with_controls = dict(label='ticket', controls=(
     'dense_budget', 'dense_restart', 'shuffle', 'reinit', 'random', 'init_magnitude', 'shuffle_rms', 'reinit_rms'))
 random_erk = dict(label='random, ERK', criterion='random', allocation='erk')
+# Detectors of VOC's kind have four modules (the paper's Table 3); every tensor keeps a hundredth, else the RPN collapses.
+modules = dict(
+    base=r'^backbone\.layer\d\.\d\.conv', top=r'^roi_head\.shared_head\.layer\d\.\d\.conv', rpn=r'^rpn_head\.', heads=r'^roi_head\.bbox_head\.')
+choices = (
+    'heads', 'rpn', 'rpn+heads', 'base', 'base+heads', 'base+rpn', 'base+rpn+heads', 'top', 'top+heads', 'top+rpn', 'top+rpn+heads',
+    'base+top', 'base+top+heads', 'base+top+rpn', 'base+top+rpn+heads')
 half = {
     'train_cfg.max_epochs': 24,
     'train_cfg.val_interval': 24,
@@ -89,9 +97,26 @@ experiments = dict(
         jobs=[
             dict(each, target_sparsity=0.95, line='95%', **seed)
             for seed in seeds for each in (with_controls, random_erk)]),
+    rounds=dict(
+        title='One pruning or three', section='After Girish et al., CVPR 2021', kind='bars',
+        jobs=[
+            dict(rounds=rounds, label=label, line='90%', **seed)
+            for seed in seeds for rounds, label in ((1, 'one round'), (3, 'three rounds'))]),
     rewinds=dict(
         title='Rewinding and fine-tuning', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr')]),
+    modules=dict(
+        title='Which modules are pruned', section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
+        jobs=[
+            dict(config=boxes_c4, target_sparsity=0.8, min_kept=0.01, scope=(), include=tuple(modules[name] for name in names.split('+')),
+                 label=names, line='80%', **seeds[0])
+            for names in choices]),
+    backbones=dict(
+        title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
+        reference='backbone_effect',
+        jobs=[
+            dict(config=net, target_sparsity=sparsity, min_kept=0.01, line=line, **seeds[0])
+            for net, line in ((config, 'ResNet-18'), (boxes_r50, 'ResNet-50')) for sparsity in (0.5, 0.8, 0.9)]),
     layers=dict(
         title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',
