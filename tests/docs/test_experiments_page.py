@@ -1,39 +1,16 @@
 """What docs/experiments/README.md says in figures is what the published tables hold."""
-import csv
-import json
 from statistics import fmean, stdev
 
 import pytest
-from conftest import ROOT
+from published import BOXES, PUBLISHED, by_seed, difference, rows_of, text_of
 
-from mmlth.analysis import paper
 from mmlth.analysis.statistics import paired, t_interval
 from mmlth.core.records import load_summary
-
-PUBLISHED = ROOT / 'docs' / 'experiments'
-BOXES = 'coco/bbox_mAP'
 
 
 @pytest.fixture(scope='module')
 def page():
-    return ' '.join((PUBLISHED / 'README.md').read_text().split())
-
-
-def rows_of(experiment):
-    with open(PUBLISHED / f'{experiment}.csv', newline='') as file:
-        return list(csv.DictReader(file))
-
-
-def by_seed(experiment, x, detector='faster-rcnn'):
-    """seed -> mAP of the trainings nearest to a place on the x axis; None: of the dense nets."""
-    found = {}
-    for row in rows_of(experiment):
-        dense = row['round'] == '0'
-        if row['control'] or not row['job'].startswith(detector) or dense != (x is None):
-            continue
-        if dense or abs(float(row['x']) - x) < 0.1:
-            found[int(row['seed'])] = float(row[BOXES])
-    return found
+    return text_of('README.md')
 
 
 def boxes_of(experiment, label):
@@ -41,13 +18,6 @@ def boxes_of(experiment, label):
     (row, ) = [row for row in rows_of(experiment)
                if (row['line'], row['label'], row['round']) == ('boxes', label, '1')]
     return float(row[BOXES])
-
-
-def difference(ours, theirs):
-    """Mean and interval, as the page writes them."""
-    found = paired(ours, theirs)
-    low, high = t_interval(found)
-    return f'{fmean(found):+.3f} [{low:+.3f}, {high:+.3f}]'
 
 
 @pytest.mark.parametrize('sparsity', [80, 90, 95])
@@ -101,7 +71,7 @@ def long_training(name):
 
 
 def test_the_page_of_longer_trainings_says_what_their_records_hold():
-    page = ' '.join((PUBLISHED / 'long_trainings.md').read_text().split())
+    page = text_of('long_trainings.md')
     half = long_training('half_seed-0')[0, '']
     jobs = [long_training(f'ticket_seed-{seed}') for seed in (0, 1, 2)]
     dense, ticket, budget, shuffle = (
@@ -128,144 +98,3 @@ def test_the_page_of_longer_trainings_says_what_their_records_hold():
     for seed in (0, 1, 2):
         summary = load_summary(PUBLISHED / 'long_trainings' / f'ticket_seed-{seed}.json')
         assert summary.rounds[1]['collapsed'] == {}
-
-
-SCRATCH = 'faster-rcnn_r18-tiny_fpn_48e_digitscenes-half'
-CLASSIFIER = f'{SCRATCH}_pretrained'
-
-
-def of_seeds(sparsity, start):
-    """seed -> mAP of the tickets of a sparsity in per cent; 0: of the dense nets."""
-    return {int(row['seed']): float(row[BOXES]) for row in rows_of('winning/pruned')
-            if row['config'] == start and abs(100 * float(row['sparsity']) - sparsity) < 0.1}
-
-
-def judged(control, number='1'):
-    """seed -> mAP of a control at 90% from scratch; '': of the ticket, number '0' of dense nets."""
-    return {int(row['seed']): float(row[BOXES]) for row in rows_of('winning/winning')
-            if (row['control'], row['round']) == (control, number)}
-
-
-@pytest.fixture(scope='module')
-def converged():
-    return ' '.join((PUBLISHED / 'winning.md').read_text().split())
-
-
-def test_tickets_of_converged_nets_are_those_of_the_records(converged):
-    dense = {start: of_seeds(0, start) for start in (SCRATCH, CLASSIFIER)}
-    means = ' | | '.join(f'{fmean(own.values()):.3f}' for own in dense.values())
-    assert f'| 0% | {means} | | 3 |' in converged
-    for sparsity in (80, 90, 95):
-        tickets = {start: of_seeds(sparsity, start) for start in dense}
-        assert all(len(paired(tickets[start], dense[start])) == 3 for start in dense)
-        cells = ' | '.join(f'{fmean(own.values()):.3f} | {difference(own, dense[start])}'
-                           for start, own in tickets.items())
-        assert f'| {sparsity}% | {cells} | 3 |' in converged
-
-
-def test_the_verdict_at_90_per_cent_is_that_of_the_rule(converged):
-    ticket = judged('')
-    for control in ('dense_budget', 'shuffle', 'reinit'):
-        own = judged(control)
-        assert (f'(`{control}`) | {fmean(own.values()):.3f} | {difference(ticket, own)} | 3 |'
-                in converged)
-    verdict, = json.loads((PUBLISHED / 'winning' / 'winning_verdict.json').read_text())
-    assert verdict['claim'] == 'not winning' and '`not winning`' in converged
-    added = difference(judged('dense_budget'), judged('', '0'))
-    assert f'Twice as long adds {added}' in converged
-    from_classifier = [
-        summary.controls[-1]['metrics'][BOXES] - summary.rounds[0]['metrics'][BOXES]
-        for summary in map(load_summary, sorted((PUBLISHED / 'winning' / 'records').glob('*.json')))
-        if '_pretrained' in summary.config and summary.controls]
-    assert 'added {:.3f} and {:.3f} (two seeds)'.format(*from_classifier) in converged
-    longer = [load_summary(path) for path in (PUBLISHED / 'winning').glob('dense_*e.json')]
-    scores = sorted((one.rounds[0]['steps'], one.rounds[0]['metrics'][BOXES]) for one in longer)
-    ends = 'ends with {:.3f}, {:.3f} and {:.3f}'.format(*(score for _, score in scores))
-    assert ends in converged
-    readme = ' '.join((ROOT / 'README.md').read_text().split())
-    lost = -fmean(paired(ticket, judged('dense_budget')))
-    assert f'ends {lost:.3f} below' in readme
-
-
-@pytest.mark.parametrize('sparsity', [80, 95])
-def test_what_pruning_changed_is_what_the_analyses_found(converged, sparsity):
-    with open(PUBLISHED / 'winning' / f'changed_{sparsity}_analyses' / 'analyses.csv') as file:
-        found = {(row['question'], row['item']): row for row in csv.DictReader(file)
-                 if row['training'] != 'dense'}
-    for question, item in (('size', 'small'), ('size', 'large'), ('frequency', 'rare'),
-                           ('frequency', 'frequent'), ('difficulty', 'hard'),
-                           ('difficulty', 'easy')):
-        row = found[question, item]
-        assert row['n'] == '3'
-        change = float(row['vs_dense'])
-        dense = float(row['value']) - change
-        half = 100 * float(row['half_width']) / dense
-        assert f'{item} {100 * change / dense:+.0f}% ± {half:.0f}' in converged
-    row = found['TIDE', 'Cls']
-    assert f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} points' in converged
-
-
-def pruned_in_backbone(summary):
-    """Per cent pruned in each 3x3 convolution of the residual blocks."""
-    density = summary.rounds[-1]['layer_density']
-    return [100 * (1 - kept) for name, kept in density.items()
-            if name.startswith('backbone.layer') and '.conv' in name]
-
-
-def test_layers_are_as_near_to_the_papers_as_is_said(converged):
-    theirs = [point.y for point in paper.read('prune_percent_across_layers')]
-    records = PUBLISHED / 'winning' / 'records'
-    trained, = map(load_summary, records.glob('*half_target_sparsity-0.8_rounds-1_seed-0*'))
-    before, = map(load_summary, records.glob('*criterion-init*'))
-    apart = [fmean(abs(a - b) for a, b in zip(pruned_in_backbone(one), theirs, strict=True))
-             for one in (trained, before)]
-    assert f'within {apart[0]:.1f} points on average' in converged
-    assert f'they differ by {apart[1]:.1f} points' in converged
-    scores = [one.rounds[-1]['metrics'][BOXES] for one in (before, trained)]
-    assert 'ends with {:.3f} in place of {:.3f}'.format(*scores) in converged
-    assert [*before.rounds[-1]['collapsed']] == ['rpn_head.rpn_conv.weight']
-
-
-def test_overlaps_of_seeds_are_those_of_their_file(converged):
-    for sparsity in (80, 90, 95):
-        found = json.loads((PUBLISHED / 'winning' / f'overlap_{sparsity}.json').read_text())
-        pairs, tickets = found['pairs'], found['tickets']
-        assert len(pairs) == len(tickets) == 3
-        cells = [f'{fmean(pair["iou"] for pair in pairs):.3f}',
-                 f'{fmean(pair["chance_iou"] for pair in pairs):.3f}',
-                 f'{fmean(pair["end_signs"]["equal"] for pair in pairs):.1%}',
-                 f'{fmean(pair["end_signs"]["chance"] for pair in pairs):.1%}',
-                 f'{fmean(ticket["signs_kept"]["equal"] for ticket in tickets):.1%}']
-        assert f'| {sparsity}% | {" | ".join(cells)} |' in converged
-
-
-def test_the_unconverged_comparison_said_the_opposite(converged):
-    ahead = fmean(paired(by_seed('direct_pruning', 80), by_seed('direct_pruning', None)))
-    assert f'tickets of 80% ahead by {ahead:.3f}' in converged
-
-
-def cost_of(config, sparsity):
-    """(mean mAP, mean share of the widest dense net's multiply-adds in %) of three seeds."""
-    records = [load_summary(path) for path in (PUBLISHED / 'winning' / 'records').glob('*.json')]
-    rounds = {summary.settings['seed']: summary.rounds for summary in records
-              if f'tiny{config}_fpn' in summary.config and '_pretrained' in summary.config
-              and summary.settings['criterion'] == 'magnitude'
-              and sparsity in (0, round(summary.rounds[-1]['sparsity'], 3))}
-    found = [of_seed[-1 if sparsity else 0] for of_seed in rounds.values()]
-    widest = max(summary.rounds[0]['multiply_adds']['dense'] for summary in records)
-    assert len(found) == 3
-    return (fmean(record['metrics'][BOXES] for record in found),
-            100 * fmean(record['multiply_adds']['kept'] for record in found) / widest)
-
-
-def test_tickets_and_narrower_nets_are_those_of_the_records():
-    page = ' '.join((PUBLISHED / 'winning.md').read_text().split())
-    for sparsity, config, text in ((0.8, 8, "{:.3f} with {:.1f}% of the dense net's against"),
-                                   (0.95, 5, '{:.3f} with {:.1f}% against')):
-        assert text.format(*cost_of('', sparsity)) in page
-        assert '{:.3f} with {:.1f}%'.format(*cost_of(config, 0)) in page
-    deploy = (ROOT / 'docs' / 'deploy.md').read_text()
-    for sparsity in (0.8, 0.9, 0.95):
-        assert f'| magnitude | {sparsity:.0%} | 3 | {cost_of("", sparsity)[0]:.3f} |' in deploy
-    for config, channels in (('', 16), (8, 8), (5, 5)):
-        assert f'| dense, {channels} channels | 0% | 3 | {cost_of(config, 0)[0]:.3f} |' in deploy
