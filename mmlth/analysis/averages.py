@@ -19,7 +19,7 @@ class Group:
         dense: Whether it is of dense nets.
         mean: Over the seeds; NaN if any seed's value is: a mean without the seeds that failed
             would look too good.
-        n: Number of seeds.
+        values: Of each seed; NaN where it has none.
         ci: Half-width of the 95% confidence interval by Student's t; None for n = 1.
         lost_seeds: Those for which the evaluator returned no metric.
         collapsed: Number of rows in which a tensor keeps next to nothing
@@ -34,12 +34,17 @@ class Group:
     control: str
     dense: bool
     mean: float
-    n: int
+    values: tuple[float, ...]
     ci: float | None
     lost_seeds: tuple[int, ...]
     collapsed: int
     sparsity: float
     network_sparsity: float
+
+    @property
+    def n(self) -> int:
+        """Number of seeds."""
+        return len(self.values)
 
 
 def aggregate(rows: Iterable[Row], metric: str, y: str = 'metric') -> list[Group]:
@@ -101,7 +106,7 @@ def _group(
         control=first['control'],
         dense=is_dense(first),
         mean=fmean(values),
-        n=len(values),
+        values=tuple(values),
         ci=half_width(values),
         lost_seeds=tuple(lost_seeds),
         collapsed=sum(map(has_collapsed, rows)),

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from mmlth.analysis import style
 from mmlth.analysis.metrics import format_none
 from mmlth.analysis.panels import Colours, Panel, draw_dense, finish
-from mmlth.analysis.points import PlotPoint
+from mmlth.analysis.points import PlotPoint, counts_differ
 
 Groups = dict[str, list[PlotPoint]]  # label -> values under each other
 _GAP = 0.4  # between groups, in rows
@@ -44,7 +44,7 @@ def bars_panel(
         for group in groups.values():
             for i, point in enumerate(group):
                 _draw_value(axes, place + i, point, colours[point.line])
-                _write_value(axes, place + i, point, form)
+                _write_value(axes, place + i, point, form, several=counts_differ(points))
             rows = max(1, len(group))
             middles.append(place + (rows - 1) / 2)
             place += rows + _GAP
@@ -78,13 +78,18 @@ def _draw_value(axes: Axes, place: float, point: PlotPoint, colour: str) -> None
             style.mark_collapsed(axes, point.y, place)
     if math.isfinite(point.low):
         axes.plot([point.low, point.high], [place] * 2, color='black', linewidth=1)
+    if point.n > 1:
+        style.mark_seeds(axes, point.values, [place] * len(point.values))
 
 
-def _write_value(axes: Axes, place: float, point: PlotPoint, form: str) -> None:
+def _write_value(
+    axes: Axes, place: float, point: PlotPoint, form: str, *, several: bool,
+) -> None:
     if point.lost:
         text = format_none(point.lost, point.n)
     else:
         text = form.format(point.y) if point.has_value else '-'
+        text += f' (n={point.n})' if several and point.has_value else ''
     axes.text(
         0.99,
         place,

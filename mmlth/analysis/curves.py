@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from mmlth.analysis import style
 from mmlth.analysis.panels import BAND, Colours, Panel, dense_handle, draw_dense, finish
-from mmlth.analysis.points import PlotPoint
+from mmlth.analysis.points import PlotPoint, counts_differ
 
 Span = tuple[float, float]
 HEIGHT = 3.2
@@ -102,6 +102,7 @@ def draw_curves(
         if any(point.has_value for point in ordered):
             _draw_curve(axes, ordered, markers[control], sizes[line], colours[line])
             _draw_spread(axes, ordered, colours[line], band)
+            _draw_seeds(axes, ordered, several=counts_differ(points))
         crosses += [_cross(point, colours[line]) for point in ordered if point.lost]
     style.mark_nothing(axes, crosses)
     return draw_dense(axes.axhline, points, colours)
@@ -145,6 +146,17 @@ def _draw_spread(axes: Axes, points: Sequence[PlotPoint], colour: str, band: boo
     half = [(b - a) / 2 for a, b in zip(low, high, strict=True)]
     middle = [a + h for a, h in zip(low, half, strict=True)]
     axes.errorbar(x, middle, half, fmt='none', ecolor=colour, elinewidth=1, capsize=3)
+
+
+def _draw_seeds(axes: Axes, points: Sequence[PlotPoint], *, several: bool) -> None:
+    """Draw each seed's value, and write how many they are where points differ in that."""
+    for point in points:
+        if point.n > 1:
+            style.mark_seeds(axes, [point.x] * len(point.values), point.values)
+        if several and point.has_value:
+            axes.annotate(
+                f'n={point.n}', (point.x, point.y), xytext=(4, 4), textcoords='offset points',
+                fontsize=7)
 
 
 def _cross(point: PlotPoint, colour: str) -> style.Cross:

@@ -78,7 +78,7 @@ def _seeds(rows: Sequence[Row], kind: str) -> list[Line2D]:
     if counts[-1] == 1:
         return []
     ends = dict.fromkeys([counts[0], counts[-1]])
-    label = f'95% confidence, {"-".join(map(str, ends))} seeds'
+    label = f'95% confidence, {"-".join(map(str, ends))} seeds, which are the dots'
     marker = '_' if kind == 'bars' else '|'
     grey = style.GREY
     return [Line2D([], [], color=grey, marker=marker, markersize=11, linestyle='', label=label)]

@@ -23,6 +23,7 @@ class PlotPoint:
         dense: Whether it is a dense net, which is drawn as a line.
         lost: Number of seeds for which nothing was detected.
         n: Number of seeds.
+        values: Of each seed, where they are known.
         collapsed: Number of trainings in which a tensor keeps next to nothing.
     """
 
@@ -36,6 +37,7 @@ class PlotPoint:
     dense: bool
     lost: int = 0
     n: int = 1
+    values: tuple[float, ...] = ()
     collapsed: int = 0
 
     @property
@@ -47,6 +49,11 @@ class PlotPoint:
     def has_value(self) -> bool:
         """Whether there is a y to draw."""
         return math.isfinite(self.y)
+
+
+def counts_differ(points: Iterable[PlotPoint]) -> bool:
+    """Return whether points of tickets and controls are of different numbers of seeds."""
+    return len({point.n for point in points if not point.dense}) > 1
 
 
 def metric_points(rows: Sequence[Row], metric: str, y: str) -> list[PlotPoint]:
@@ -142,5 +149,6 @@ def _point(group: Group, names: dict[tuple[str, str], str]) -> PlotPoint:
         dense=group.dense,
         lost=len(group.lost_seeds),
         n=group.n,
+        values=group.values,
         collapsed=group.collapsed,
     )

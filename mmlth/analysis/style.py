@@ -2,7 +2,7 @@
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,11 @@ def _draw_cross(axes: Axes, place: tuple[float, float], cross: Cross, transform:
         label=cross.label,
         transform=transform,
     )
+
+
+def mark_seeds(axes: Axes, x: Sequence[float], y: Sequence[float]) -> None:
+    """Put a dot at the value of each seed of a point."""
+    axes.plot(x, y, marker='.', markersize=4, linestyle='', color=BLACK, zorder=3)
 
 
 def nothing_handle() -> Line2D:

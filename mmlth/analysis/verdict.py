@@ -30,7 +30,7 @@ class Comparison:
         n: Number of seeds that both have.
         mean: Of the differences; NaN for n = 0.
         low, high: 95% t interval of the mean.
-        p: That the mean lies below the bound by chance, after Holm's correction over the family.
+        p: Of a mean this low where the truth is the bound, by Holm's correction over the family.
         seeds: With how many it would be decided, or None if that can't be told.
     """
 
@@ -70,7 +70,8 @@ class Verdict:
 
     def sentence(self) -> str:
         """Say it in a line, with the comparison that decides it."""
-        weakest = min(self.comparisons, key=lambda each: each.low - each.bound)
+        by = _chance if self.claim == NOT_WINNING else _room
+        weakest = min(self.comparisons, key=by)
         shown = (
             f'ticket minus {weakest.name}: {format_metric(weakest.mean, "+")} '
             f'[{format_metric(weakest.low, "+")}, {format_metric(weakest.high, "+")}], '
@@ -81,6 +82,14 @@ class Verdict:
         more = (f'about {self.seeds} seeds would decide it' if self.seeds
                 else 'more seeds are needed')
         return f'{self.claim} ({shown}); {more}'
+
+
+def _chance(each: Comparison) -> float:
+    return each.p
+
+
+def _room(each: Comparison) -> float:
+    return each.low - each.bound
 
 
 def judge(
@@ -109,7 +118,7 @@ def judge(
     bounds = [bound for _, _, bound in others]
     corrected = holm([p_below(*pair) for pair in zip(differences, bounds, strict=True)])
     comparisons = tuple(
-        _compare(name, values, bound, p)
+        _compare(name, values, bound, p, family=len(others))
         for (name, _, bound), values, p in zip(others, differences, corrected, strict=True)
     )
     if all(each.holds for each in comparisons):
@@ -119,22 +128,28 @@ def judge(
     return Verdict(claim=UNDECIDED, comparisons=comparisons, seeds=_seeds(comparisons))
 
 
-def _compare(name: str, values: list[float], bound: float, p: float) -> Comparison:
+def _compare(
+    name: str, values: list[float], bound: float, p: float, family: int,
+) -> Comparison:
     low, high = t_interval(values)
+    mean = fmean(values) if values else float('nan')
+    level = 1 - (1 - LEVEL) / family if mean < bound else LEVEL  # Holm's for the smallest p
     return Comparison(
         name=name,
         bound=bound,
         n=len(values),
-        mean=fmean(values) if values else float('nan'),
+        mean=mean,
         low=low,
         high=high,
         p=p,
-        seeds=seeds_needed(values, bound),
+        seeds=seeds_needed(values, bound, level),
     )
 
 
 def _seeds(comparisons: tuple[Comparison, ...]) -> int | None:
-    """Return how many seeds decide all that are open, or None if one can't be told."""
-    needed = [each.seeds for each in comparisons if not each.holds]
-    known = [seeds for seeds in needed if seeds is not None]
-    return max(known) if len(known) == len(needed) else None
+    """Return how many seeds decide it: one comparison below its bound, or else all above theirs."""
+    against = [each.seeds for each in comparisons if each.mean < each.bound]
+    if against:
+        return min(filter(None, against), default=None)
+    for_it = [each.seeds or 0 for each in comparisons if not each.holds]
+    return max(for_it) if all(for_it) else None

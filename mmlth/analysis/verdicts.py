@@ -89,7 +89,7 @@ def ticket_name(line: str, label: str, x: float | None) -> str:
 
 def comparison_table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     """Return header and lines of what a verdict rests on."""
-    header = ['ticket minus', 'n', 'mean', '95% interval', 'bound', 'p of lying below it (Holm)']
+    header = ['ticket minus', 'n', 'mean', '95% interval', 'bound', 'p, one-sided (Holm)']
     return header, [_cells(each) for each in verdict.comparisons]
 
 

@@ -22,10 +22,12 @@ def contents(axes):
     """
     lines = [line for line in axes.lines if line.get_linestyle() != '--']
     dashed = [line.get_data() for line in axes.lines if line.get_linestyle() == '--']
-    curves, values = {}, []
+    curves, values, seeds = {}, [], []
     for line in lines:
         if line.get_marker() == 's' and not label_of(line):
             values.append((line.get_xdata()[0], line.get_markerfacecolor() == 'white'))
+        elif line.get_marker() == '.':
+            seeds += zip(*line.get_data(), strict=True)
         elif line.get_marker() not in '_|':
             is_open = line.get_markerfacecolor() == 'white'
             points = [tuple(point) for point in zip(*line.get_data(), strict=True)]
@@ -45,6 +47,7 @@ def contents(axes):
         'dense': sorted(x[0] if tuple(y) == (0, 1) else y[0] for x, y in dashed),
         'legend': [text.get_text() for text in listed.get_texts()] if listed else [],
         'values': values,
+        'seeds': seeds,
         'errors': [segment.tolist() for several in segments for segment in several],
         'bands': len(axes.collections),
     }

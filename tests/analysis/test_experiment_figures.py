@@ -33,7 +33,10 @@ def test_curve_of_means_with_the_dense_net_and_controls(drawn):
         (0.5 - 1.2706, 0.5 + 1.2706), rel=1e-4
     )
     assert (panel['title'], panel['x'], panel['y']) == ('this study', 'pruned (%)', 'bbox mAP')
-    assert legend == ['c', 'control: random', 'dense', '95% confidence, 1-2 seeds']
+    assert legend == [
+        'c', 'control: random', 'dense', '95% confidence, 1-2 seeds, which are the dots']
+    assert panel['seeds'] == [(90, 0.4), (90, 0.6)]
+    assert panel['texts'] == ['n=1', 'n=2', 'n=1']
 
 
 def test_change_against_dense(drawn):
@@ -142,6 +145,13 @@ def test_rows_of_another_study_stand_beside_the_papers_below_each_other(drawn):
     assert panels[0]['ticks'] == panels[1]['ticks']  # rows that weren't run stay empty
     others, _ = drawn([row(0.45, label='mine')], kind='bars', reference='modules_voc')
     assert others[0]['ticks'] == ['mine'] and len(others[1]['ticks']) == 15
+
+
+def test_bars_of_several_seeds_with_a_dot_for_each(drawn):
+    rows = [row(0.4, label='a'), row(0.6, label='a', seed=1), row(0.25, label='b')]
+    (panel,), _ = drawn(rows, kind='bars')
+    assert panel['seeds'] == [(0.4, 0), (0.6, 0)]
+    assert panel['texts'] == ['0.500 (n=2)', '0.250 (n=1)']
 
 
 def test_values_of_changes(drawn):

@@ -39,7 +39,7 @@ def test_a_cross_says_how_many_seeds_detected_nothing(drawn):
     rows = [row(0.4, seed=0), row(None, seed=1), row(0.5, seed=2), row(0.4, x=50.0)]
     (panel,), _ = drawn(rows)
     assert panel['curves']['nothing detected', False] == [(80, style.EDGE)]
-    assert panel['texts'] == ['1 of 3']
+    assert panel['texts'] == ['n=1', '1 of 3']
     assert [y for _, y in panel['curves']['c', False]] == [
         0.4,
         pytest.approx(math.nan, nan_ok=True),
@@ -79,7 +79,8 @@ def test_bars_say_where_nothing_was_detected(drawn):
         row(None, label='c', control='random'),
     ]
     (panel,), legend = drawn(rows, kind='bars')
-    assert panel['texts'] == ['0.400', 'none', 'none in 1 of 2', 'random none']
+    assert panel['texts'] == [
+        '0.400 (n=1)', 'none', 'none in 1 of 2', 'random none']
     assert panel['values'] == [(0.4, False)] and panel['ticks'] == ['a', 'b', 'c']
     assert panel['curves'].keys() == {('nothing detected', False), ('nothing detected', True)}
     assert 'nothing detected' in legend

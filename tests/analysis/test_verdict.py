@@ -5,9 +5,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from mmlth.analysis.verdict import NOT_WINNING, UNDECIDED, WINNING, judge
 
+DOCS = ROOT / 'docs'
 SEEDS = 5
 STUDIES = 1000
 NOISE = 0.018  # of one training: that of dense detectors on DigitScenes
@@ -18,18 +20,18 @@ def scores(*values):
     return dict(enumerate(values))
 
 
-def simulated(draw, ticket, dense, control):
-    """A study of five seeds whose true means are given."""
+def simulated(draw, ticket, dense, control, seeds):
+    """A study whose true means are given."""
 
     def around(mean):
-        return scores(*draw.normal(mean, NOISE, SEEDS))
+        return scores(*draw.normal(mean, NOISE, seeds))
 
     return judge(around(ticket), around(dense), {name: around(control) for name in CONTROLS})
 
 
-def claims(ticket, dense, control):
+def claims(ticket, dense, control, seeds=SEEDS):
     draw = np.random.default_rng(0)
-    return Counter(simulated(draw, ticket, dense, control).claim for _ in range(STUDIES))
+    return Counter(simulated(draw, ticket, dense, control, seeds).claim for _ in range(STUDIES))
 
 
 def test_at_most_one_in_twenty_claims_of_planted_nulls_is_false():
@@ -48,6 +50,15 @@ def test_planted_winners_are_found_and_never_called_losers():
 def test_planted_losers_are_found_and_never_called_winners():
     found = claims(0.50, 0.60, 0.45)
     assert found[NOT_WINNING] > 0.95 * STUDIES and found[WINNING] == 0
+
+
+def test_with_three_seeds_most_planted_losers_stay_undecided():
+    found = claims(0.50, 0.60, 0.45, seeds=3)
+    said = (DOCS / 'verdict.md').read_text()
+    assert found[WINNING] == 0 and f'only {found[NOT_WINNING] / STUDIES:.0%} of tickets' in said
+    as_good = claims(0.50, 0.50, 0.35, seeds=3)
+    assert f'called `winning` in {as_good[WINNING] / STUDIES:.0%}' in said
+    assert as_good[WINNING] <= 0.05 * STUDIES
 
 
 def test_every_control_has_to_lose():
@@ -77,6 +88,34 @@ def test_an_open_one_says_how_many_seeds_would_do():
     assert verdict.claim == UNDECIDED
     assert verdict.seeds > 3
     assert f'about {verdict.seeds} seeds would decide it' in verdict.sentence()
+
+
+def with_seeds(mean, deviation, number):
+    """So many values of just this mean and standard deviation."""
+    values = np.arange(number) - (number - 1) / 2
+    return scores(*(mean + deviation * values / np.std(values, ddof=1)))
+
+
+@pytest.mark.parametrize('controls', [0, 2, 6])
+@pytest.mark.parametrize('dense, destroyed, expected', [
+    (0.54, 0.40, NOT_WINNING), (0.48, 0.49, WINNING)])
+def test_it_is_decided_by_as_many_seeds_as_it_says(controls, dense, destroyed, expected):
+    def judged(number):
+        ticket = with_seeds(0.50, 0.02, number)
+        flat = {name: scores(*[destroyed] * number) for name in map(str, range(controls))}
+        return judge(ticket, scores(*[dense] * number), flat)
+
+    open_one = judged(3)
+    assert open_one.claim == UNDECIDED
+    assert judged(open_one.seeds).claim == expected
+    assert judged(open_one.seeds - 1).claim == UNDECIDED
+
+
+def test_one_that_loses_shows_the_comparison_that_it_lost():
+    ticket, dense = scores(0.500, 0.510, 0.520), scores(0.600, 0.610, 0.6201)
+    verdict = judge(ticket, dense, dict(shuffle=scores(0.0, 0.8, 0.0)))
+    assert verdict.claim == NOT_WINNING
+    assert verdict.sentence().startswith('not winning (ticket minus dense of equal budget: -0.100')
 
 
 def test_a_seed_that_failed_leaves_it_open():

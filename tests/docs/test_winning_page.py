@@ -44,6 +44,26 @@ def test_tickets_of_converged_nets_are_those_of_the_records(converged):
         assert f'| {sparsity}% | {cells} | 3 |' in converged
 
 
+def test_a_start_from_a_classifier_is_as_good_as_is_said(converged):
+    lost = {}
+    for start in (SCRATCH, CLASSIFIER):
+        ticket, dense = of_seeds(90, start), of_seeds(0, start)
+        lost[start] = {seed: dense[seed] - ticket[seed] for seed in ticket}
+    cells = ' in place of '.join(f'{fmean(lost[start].values()):.3f}' for start in reversed(lost))
+    apart = difference(lost[SCRATCH], lost[CLASSIFIER]).replace('+', '', 1)
+    assert f'at 90% {cells} (paired difference {apart}, n=3)' in converged
+    records = map(load_summary, (PUBLISHED / 'winning' / 'records').glob('*pretrained*'))
+    ticket, controls = next(
+        (summary.rounds[-1], summary.controls) for summary in records
+        if any(record['control'] == 'reinit' for record in summary.controls))
+    mean = {record['control']: record['metrics'][BOXES] for record in controls}
+    assert (f'ticket {ticket["metrics"][BOXES]:.3f}, shuffle {mean["shuffle"]:.3f}' in converged
+            and f'again) {mean["reinit"]:.3f}, dense of equal budget {mean["dense_budget"]:.3f}'
+            in converged)
+    classifier = json.loads((PUBLISHED / 'winning' / 'classifier.json').read_text())
+    assert classifier['rounds'][0]['steps'] == 680 and '2200 crops' in converged
+
+
 def test_the_verdict_at_90_per_cent_is_that_of_the_rule(converged):
     ticket = judged('')
     for control in ('dense_budget', 'shuffle', 'reinit'):
@@ -82,8 +102,15 @@ def test_what_pruning_changed_is_what_the_analyses_found(converged, sparsity):
         dense = float(row['value']) - change
         half = 100 * float(row['half_width']) / dense
         assert f'{item} {100 * change / dense:+.0f}% ± {half:.0f}' in converged
+        if sparsity == 95 and item in ('easy', 'hard', 'large', 'small'):
+            assert f'{item} {change:.3f}' in converged or f'{item} ones here too ({change:.3f}' in (
+                converged)
     row = found['TIDE', 'Cls']
     assert f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} points' in converged
+    if sparsity == 95:
+        row = found['TIDE', 'Loc']
+        places = f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} at 95%'
+        assert places in converged
 
 
 def pruned_in_backbone(summary):
