@@ -4,8 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mmlth.analysis import cost, errors, objects
-from mmlth.analysis.convergence import follow, measure_convergence
+from mmlth.analysis import convergence, cost, errors, objects
 from mmlth.analysis.convergence_figure import plot_convergence
 from mmlth.analysis.errors import check_tide, measure_errors
 from mmlth.analysis.group_bars import draw_groups
@@ -31,6 +30,8 @@ def analyse(
 ) -> str:
     """Write ``analyses.csv``, ``.json``, ``.txt``, ``.md`` and figures; return the tables as text.
 
+    The points of curves are in ``convergence.csv``.
+
     Args:
         given: Work directories, rounds or tickets, as for
             :func:`mmlth.analysis.trainings.find_trainings`.
@@ -47,7 +48,7 @@ def analyse(
     trainings = find_trainings(given)
     asked = [name for name in FROM_PREDICTIONS if name in questions]
     dumped = with_predictions(trainings) if asked else []
-    followed = follow(trainings) if 'convergence' in questions else []
+    followed = convergence.follow(trainings) if 'convergence' in questions else []
     loaded = [(one, load_predictions(one.folder, annotations, train_annotations))
               for one in dumped]
     if 'errors' in questions:
@@ -60,7 +61,8 @@ def analyse(
     for name, measured in answers.items():
         _plot(measured, folder / f'{name}.png')
     if followed:
-        answers['convergence'] = measure_convergence(followed)
+        answers['convergence'] = convergence.measure_convergence(followed)
+        write_text(folder / 'convergence.csv', convergence.to_csv(followed))
         plot_convergence(followed, folder / 'convergence.png')
     return _write(folder, [one for measured in answers.values() for one in measured], trainings)
 

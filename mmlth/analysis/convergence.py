@@ -1,5 +1,7 @@
 """Loss and mAP along every training, and when it reaches what the dense net ended with."""
 
+import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -82,6 +84,18 @@ def _lines(files: Sequence[Path]) -> Iterator[tuple[dict[str, Any], int]]:
                 raise ValueError(f'{path}: a line is not JSON ({error}): {text[:60]!r}') from error
             iterations = line['step'] if 'loss' in line else iterations
             yield line, iterations
+
+
+def to_csv(followed: Followed) -> str:
+    """Return every point of the curves as CSV: job, training, quantity, steps, value."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator='\n')
+    writer.writerow(['job', 'training', 'quantity', 'steps', 'value'])
+    for one, curves in followed:
+        for quantity, points in {'loss': curves.loss, **curves.metrics}.items():
+            writer.writerows([one.job.name, one.label, quantity, f'{steps:g}', f'{value:g}']
+                             for steps, value in points)
+    return out.getvalue()
 
 
 def steps_to_reach(points: Points, target: float) -> float:

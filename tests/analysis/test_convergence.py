@@ -82,7 +82,11 @@ def test_convergence_needs_no_predictions(tmp_path):
     text = analyse([tmp_path], ['convergence'])
     assert '50 (-50%)' in text
     assert {path.name for path in (tmp_path / 'report').iterdir()} == {
-        'analyses.csv', 'analyses.json', 'analyses.md', 'analyses.txt', 'convergence.png'}
+        'analyses.csv', 'analyses.json', 'analyses.md', 'analyses.txt', 'convergence.png',
+        'convergence.csv'}
+    written = (tmp_path / 'report' / 'convergence.csv').read_text().splitlines()
+    assert written[0] == 'job,training,quantity,steps,value'
+    assert f'{tmp_path.name},50.00%,{MAP},50,0.3' in written and len(written) == 9
 
 
 def test_the_log_of_a_real_job_ends_where_its_record_does(toy_cfg, run_imp, tmp_path):

@@ -120,6 +120,24 @@ def pruned_in_backbone(summary):
             if name.startswith('backbone.layer') and '.conv' in name]
 
 
+def test_the_ticket_learns_faster_and_stops_earlier_as_is_said(converged):
+    with open(PUBLISHED / 'winning' / 'convergence_analyses' / 'convergence.csv') as file:
+        points = [row for row in csv.DictReader(file) if row['quantity'] == BOXES]
+    dense, ticket = (
+        {int(row['steps']): float(row['value']) for row in points if row['training'] == training}
+        for training in ('dense', '80.00%'))
+    end = max(dense)
+    ahead = ticket[end // 6] - dense[end // 6]
+    assert f'a sixth of the training the ticket of 80% is ahead by {ahead:.3f}' in converged
+    behind = [step for step in dense if ticket[step] < dense[step]]
+    assert 12 * behind[0] == 7 * end and behind == [step for step in dense if step >= behind[0]]
+    assert f'ends {dense[end] - ticket[end]:.3f} below (one seed, {len(dense)} evalu' in converged
+    near = max(abs(ticket[step] - ticket[end]) for step in ticket if step >= 760)
+    assert f'been within {near:.3f} of its end from step 760 of {end} on' in converged
+    assert max(abs(dense[step] - dense[end]) for step in dense if step >= 1368) < 0.005
+    assert abs(dense[1216] - dense[end]) > 0.01
+
+
 def test_layers_are_as_near_to_the_papers_as_is_said(converged):
     theirs = [point.y for point in paper.read('prune_percent_across_layers')]
     records = PUBLISHED / 'winning' / 'records'
