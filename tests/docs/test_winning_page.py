@@ -138,6 +138,36 @@ def test_the_ticket_learns_faster_and_stops_earlier_as_is_said(converged):
     assert abs(dense[1216] - dense[end]) > 0.01
 
 
+def rewound(rewind):
+    """seed -> mAP of the tickets of 90% with this rewind."""
+    return {int(row['seed']): float(row[BOXES]) for row in rows_of('winning/rewinds')
+            if (row['label'], row['control'], row['round']) == (rewind, '', '1')}
+
+
+def test_later_rewinds_are_those_of_the_table(converged):
+    dense, first, quarter, rate = of_seeds(0, SCRATCH), *map(rewound, ('init', '25%', 'lr'))
+    means = (fmean(each.values()) for each in (quarter, rate, first))
+    assert ('ends with {:.3f}, trained on under the learning rate from the start with {:.3f}, '
+            'from w_0 with {:.3f} (n=3;'.format(*means)) in converged
+    assert f'{difference(quarter, first)} and {difference(rate, first)};' in converged
+    assert f'({difference(quarter, dense)} and {difference(rate, dense)})' in converged
+
+
+@pytest.mark.parametrize('name, row', [
+    ('init', 'w_0'), ('25', 'w_k after a quarter'), ('lr', 'trained weights (`lr`)')])
+def test_barriers_are_those_of_their_files(converged, name, row):
+    path = PUBLISHED / 'winning' / 'barriers' / f'{name}_seed-0.json'
+    found = json.loads(path.read_text())
+    ticket = found['points'][-1]['metrics'][BOXES]
+    heights = ' | '.join(f'{found["barriers"][of]["height"]:.3f}' for of in (BOXES, 'loss'))
+    assert f'| {row} | {ticket:.3f} | {heights} |' in converged
+    assert ticket == rewound(dict(init='init', lr='lr').get(name, '25%'))[0]
+    if name == 'init':
+        between = next(p for p in found['points'] if p['share'] == 0.6)
+        assert f'detects with {between["metrics"][BOXES]:.3f}' in converged
+        assert found['sparsity_between'] == 0
+
+
 def test_layers_are_as_near_to_the_papers_as_is_said(converged):
     theirs = [point.y for point in paper.read('prune_percent_across_layers')]
     records = PUBLISHED / 'winning' / 'records'
