@@ -62,6 +62,9 @@ experiments = dict(
     convergence=dict(
         title='Who learns faster', section='After Girish et al., CVPR 2021, supplement C', kind='bars', analyses=('convergence', ),
         jobs=[dict(target_sparsity=0.8, label='ticket', line='80%', cfg_options=often, **seeds[0])]),
+    convergence_90=dict(
+        title='Who learns faster, at 90%', section='After Girish et al., CVPR 2021, supplement C', kind='bars', analyses=('convergence', ),
+        jobs=[dict(label='ticket', line='90%', controls=('shuffle', 'reinit'), cfg_options=often, **seeds[0])]),
     pretrained=dict(
         title='The same from a classifier', section='Not in the paper', kind='bars',
         jobs=[

@@ -1,5 +1,6 @@
 """Write the pages of a study: a page, figures and a CSV for each experiment."""
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
@@ -12,7 +13,8 @@ Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
 
 
 def write_pages(
-    collected: Collected, out: Path, command: str, tickets: Mapping[str, list[Path]],
+    collected: Collected, out: Path, command: str,
+    analysed: Mapping[str, Mapping[str, list[Path]]],
 ) -> None:
     """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
 
@@ -22,7 +24,7 @@ def write_pages(
         collected: Experiments that have a finished ticket, each with its rows.
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
-        tickets: Name of an experiment -> folders of the tickets that it has analyses of.
+        analysed: Name of an experiment -> job -> folders of what it has analyses of.
     """
     out.mkdir(parents=True, exist_ok=True)
     for experiment, rows in collected:
@@ -34,19 +36,21 @@ def write_pages(
         if judged:
             write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
         page = _page(experiment, rows, judged, command.format(name=name))
-        if tickets.get(name):
-            page += _analyses(experiment, tickets[name], out)
+        if analysed.get(name):
+            page += _analyses(experiment, analysed[name], out)
         write_text(out / f'{name}.md', page)
 
 
-def _analyses(experiment: experiments.Experiment, tickets: list[Path], out: Path) -> str:
-    """Analyse tickets into a folder of their own; return the section of the page about it."""
+def _analyses(
+    experiment: experiments.Experiment, jobs: Mapping[str, list[Path]], out: Path,
+) -> str:
+    """Analyse trainings into a folder of their own; return the section of the page about it."""
     folder = out / f'{experiment.name}_analyses'
-    analyse(tickets, experiment.analyses, out=folder)
+    analyse(list(chain.from_iterable(jobs.values())), experiment.analyses, out=folder)
     figures = [name for name in experiment.analyses if (folder / f'{name}.png').exists()]
     return '\n'.join([
         '', '## What pruning changed', '',
-        f'Beside the dense nets of the same seeds (n={len(tickets)}); half of the 95% t interval '
+        f'Beside the dense nets of the same seeds (n={len(jobs)}); half of the 95% t interval '
         f'of the change after ±. Every number: [analyses.csv]({folder.name}/analyses.csv).', '',
         *(f'![{name}]({folder.name}/{name}.png)\n' for name in figures),
         (folder / 'analyses.md').read_text(encoding='utf-8')])

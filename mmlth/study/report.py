@@ -153,13 +153,20 @@ def _overlaps(study: Study, folder: StudyFolder, job: StudyJob) -> dict[str, flo
         init_iou=overlap(initial, final)['iou'])
 
 
-def tickets_to_analyse(study: Study, folder: StudyFolder, name: str) -> list[Path]:
-    """Return the folders of an experiment's last tickets that can be analysed by now."""
-    found = []
+def to_analyse(study: Study, folder: StudyFolder, name: str) -> dict[str, list[Path]]:
+    """Return job -> the folders of what can be analysed by now of an experiment.
+
+    That is its last ticket, with its controls where no predictions are needed, which the ticket
+    alone has.
+    """
+    found = {}
     for job in (study.jobs[point.job] for point in study.points[name]):
         needed = job.compared if job.predictions else ()
         if folder.is_done(job) and folder.has_predictions(job.name, needed):
-            found.append(folder.store(job.name).layout.round_dir(*job.compared[-1].key))
+            last, layout = job.compared[-1], folder.store(job.name).layout
+            chosen = [last] if job.predictions else [
+                training for training in job.trainings if training.number == last.number]
+            found[job.name] = [layout.round_dir(*training.key) for training in chosen]
     return found
 
 
@@ -197,9 +204,9 @@ def write_report(
     """
     every = [(each, collect(study, folder, name)) for name, each in study.experiments.items()]
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
-    tickets = {each.name: tickets_to_analyse(study, folder, each.name)
-               for each, _ in collected if each.analyses}
-    write_pages(collected, out, command, tickets)
+    analysed = {each.name: to_analyse(study, folder, each.name)
+                for each, _ in collected if each.analyses}
+    write_pages(collected, out, command, analysed)
     for each, rows in collected:
         send(study, each.name, judge(rows, each), out / 'scalars')
     count = copy_records(study, folder, out / 'records')

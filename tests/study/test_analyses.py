@@ -12,7 +12,7 @@ from mmlth.study import predictions, worker
 from mmlth.study.check import check_jobs
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
-from mmlth.study.report import write_report
+from mmlth.study.report import to_analyse, write_report
 from mmlth.study.tasks import list_tasks
 
 SEEDS = [dict(seed=0), dict(seed=1)]
@@ -101,6 +101,20 @@ def test_predictions_are_kept_once_and_pages_show_the_analyses(read, tmp_path, t
     (layout.round_dir(1) / 'predictions.json').unlink()
     assert not folder.is_done(rounds) and folder.is_done(study.jobs[rounds.job])
     assert work(rounds) == 0 and tested[2:] == [layout.round_dir(1)]
+
+
+def test_controls_are_analysed_where_no_predictions_are_needed(read, tmp_path):
+    study = read(dict(rounds=2, controls=('shuffle', )), analyses=('convergence', ))
+    folder = StudyFolder(tmp_path / 'work')
+    folder.make()
+    for task in list_tasks(study).values():
+        folder.write_task(task, study.jobs[task.job])
+        arguments = [str(folder.work_dir), task.name, '--study', str(os.getpid())]
+        assert worker.main(arguments) == 0
+    (chosen, ) = to_analyse(study, folder, 'one').values()
+    assert [path.name for path in chosen] == ['round_02', 'round_02_shuffle']
+    with_objects = read(dict(rounds=2, controls=('shuffle', )), analyses=('objects', ))
+    assert to_analyse(with_objects, folder, 'one') == {}  # nothing was predicted
 
 
 def test_pages_of_finished_tickets_show_what_they_cost(read, tmp_path):
