@@ -36,8 +36,20 @@ per_cost = dict(config=pretrained, criterion='magnitude_per_cost')
 
 experiments = dict(
     winning=dict(
-        title='Ticket, dense net of equal budget, controls', section='Not in the paper', kind='bars',
-        jobs=[dict(label='ticket', line='90%', controls=('dense_budget', 'shuffle', 'reinit'), **seed) for seed in five_seeds]),
+        title='Ticket of 90%, dense nets of equal budget, controls', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(each, target_sparsity=0.9, line='90%', **seed)
+            for seed in five_seeds for each in (with_controls, random_erk)]),
+    winning_80=dict(
+        title='Ticket of 80%, dense nets of equal budget, controls', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(each, target_sparsity=0.8, line='80%', **seed)
+            for seed in five_seeds for each in (with_controls, random_erk)]),
+    winning_95=dict(
+        title='Ticket of 95%, dense nets of equal budget, controls', section='Not in the paper', kind='bars',
+        jobs=[
+            dict(each, target_sparsity=0.95, line='95%', **seed)
+            for seed in five_seeds for each in (with_controls, random_erk)]),
     pruned=dict(
         title='How much can be pruned', section='Not in the paper', kind='curve', x_label='pruned (%)',
         jobs=[
@@ -86,21 +98,6 @@ experiments = dict(
             dict(rounds=0, cfg_options=half, seed=0, label='half'),
             dict(label='ticket', line='90%', controls=('dense_budget', ), **seeds[0]),
             dict(rounds=3, label='ticket of three rounds', line='90%', controls=('dense_budget', ), **seeds[0])]),
-    controls_80=dict(
-        title='All controls at 80%', section='Not in the paper', kind='bars',
-        jobs=[
-            dict(each, target_sparsity=0.8, line='80%', **seed)
-            for seed in seeds for each in (with_controls, random_erk)]),
-    controls_90=dict(
-        title='All controls at 90%', section='Not in the paper', kind='bars',
-        jobs=[
-            dict(each, target_sparsity=0.9, line='90%', **seed)
-            for seed in seeds for each in (with_controls, random_erk)]),
-    controls_95=dict(
-        title='All controls at 95%', section='Not in the paper', kind='bars',
-        jobs=[
-            dict(each, target_sparsity=0.95, line='95%', **seed)
-            for seed in seeds for each in (with_controls, random_erk)]),
     rounds=dict(
         title='One pruning or three', section='After Girish et al., CVPR 2021', kind='bars',
         jobs=[

@@ -96,7 +96,7 @@ def comparison_table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
 def _cells(each: Comparison) -> list[str]:
     low, high = format_metric(each.low, '+'), format_metric(each.high, '+')
     return [each.name, str(each.n), format_metric(each.mean, '+'), f'{low} to {high}',
-            format_metric(each.bound, '+'), f'{each.p:.3f}']
+            format_metric(each.bound, '+'), '<0.001' if each.p < 0.001 else f'{each.p:.3f}']
 
 
 def as_dicts(found: dict[Point, Verdict]) -> Iterator[dict[str, Any]]:

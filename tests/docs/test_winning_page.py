@@ -66,12 +66,17 @@ def test_a_start_from_a_classifier_is_as_good_as_is_said(converged):
 
 def test_the_verdict_at_90_per_cent_is_that_of_the_rule(converged):
     ticket = judged('')
-    for control in ('dense_budget', 'shuffle', 'reinit'):
+    for control in ('dense_budget', 'dense_restart', 'shuffle', 'shuffle_rms', 'reinit',
+                    'reinit_rms', 'init_magnitude', 'random'):
         own = judged(control)
-        assert (f'(`{control}`) | {fmean(own.values()):.3f} | {difference(ticket, own)} | 3 |'
-                in converged)
+        n = len(paired(ticket, own))
+        interval = difference(ticket, own) if n > 1 else f'{paired(ticket, own)[0]:+.3f}'
+        assert f'(`{control}`) | {fmean(own.values()):.3f} | {interval} | {n} |' in converged
     verdict, = json.loads((PUBLISHED / 'winning' / 'winning_verdict.json').read_text())
     assert verdict['claim'] == 'not winning' and '`not winning`' in converged
+    lost, n = difference(ticket, judged('dense_budget')).lstrip('-'), len(ticket)
+    assert f'ends {lost[:5]} below the dense net of equal budget (n={n}' in converged
+    assert f'95% t interval {lost[6:]})' in converged
     added = difference(judged('dense_budget'), judged('', '0'))
     assert f'Twice as long adds {added}' in converged
     from_classifier = [
