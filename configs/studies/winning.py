@@ -54,8 +54,8 @@ experiments = dict(
         title='How much can be pruned', section='Not in the paper', kind='curve', x_label='pruned (%)',
         jobs=[
             dict(config=start, target_sparsity=sparsity, line=line, **seed)
-            for start, line in ((config, 'from scratch'), (pretrained, 'from a classifier'))
-            for seed in seeds for sparsity in (0.8, 0.9, 0.95)]),
+            for start, line, own in ((config, 'from scratch', five_seeds), (pretrained, 'from a classifier', seeds))
+            for seed in own for sparsity in (0.8, 0.9, 0.95)]),
     direct_pruning=dict(
         title='Direct pruning: boxes, masks, keypoints', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)', reference='direct_pruning',
