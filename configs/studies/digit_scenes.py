@@ -22,13 +22,6 @@ experiments = dict(
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
             dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
             dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
-    controls=dict(
-        title='Controls of the ticket', section='Not in the paper', kind='bars',
-        jobs=[
-            dict(target_sparsity=0.8, label='ticket', line='80%',
-                 controls=('random', 'shuffle', 'reinit', 'dense', 'reverse')),
-            dict(target_sparsity=0.9, label='ticket', line='90%',
-                 controls=('random', 'shuffle', 'reinit', 'reverse'))]),
     rounds=dict(
         title='Number of pruning rounds', section='After Girish et al., CVPR 2021', kind='curve', x='rounds',
         x_label='rounds', reference='effect_of_rounds',
@@ -39,12 +32,6 @@ experiments = dict(
         reference='layerwise_vs_global',
         jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.5, 0.8, 0.9, 0.95],
                    line='{allocation}')]),
-    layers=dict(
-        title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
-        reference='prune_percent_across_layers',
-        jobs=[
-            dict(target_sparsity=[0.5, 0.8, 0.9, 0.95], line='{target_sparsity:.0%}'),
-            dict(criterion='initial_magnitude', line='80%, ranked before training')]),
     early_bird=dict(
         title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
         x_label='pruned after (% of training)', reference='early_bird',
