@@ -102,7 +102,7 @@ experiments = dict(
         title='One pruning or three', section='After Girish et al., CVPR 2021', kind='bars',
         jobs=[
             dict(rounds=rounds, label=label, line='90%', **seed)
-            for seed in seeds for rounds, label in ((1, 'one round'), (3, 'three rounds'))]),
+            for seed in five_seeds for rounds, label in ((1, 'one round'), (3, 'three rounds'))]),
     rewinds=dict(
         title='Rewinding weights, or the learning rate alone', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr')]),

@@ -1,0 +1,102 @@
+"""What docs/experiments/winning.md says of its analyses is what their files hold."""
+import csv
+import json
+from statistics import fmean
+
+import pytest
+from conftest import ROOT
+from published import BOXES, PUBLISHED, text_of
+
+from mmlth.analysis import paper
+from mmlth.core.records import load_summary
+
+
+@pytest.fixture(scope='module')
+def converged():
+    return text_of('winning.md')
+
+
+@pytest.mark.parametrize('sparsity', [80, 95])
+def test_what_pruning_changed_is_what_the_analyses_found(converged, sparsity):
+    with open(PUBLISHED / 'winning' / f'changed_{sparsity}_analyses' / 'analyses.csv') as file:
+        found = {(row['question'], row['item']): row for row in csv.DictReader(file)
+                 if row['training'] != 'dense'}
+    for question, item in (('size', 'small'), ('size', 'large'), ('frequency', 'rare'),
+                           ('frequency', 'frequent'), ('difficulty', 'hard'),
+                           ('difficulty', 'easy')):
+        row = found[question, item]
+        assert row['n'] == '3'
+        change = float(row['vs_dense'])
+        dense = float(row['value']) - change
+        half = 100 * float(row['half_width']) / dense
+        assert f'{item} {100 * change / dense:+.0f}% ± {half:.0f}' in converged
+        if sparsity == 95 and item in ('easy', 'hard', 'large', 'small'):
+            assert f'{item} {change:.3f}' in converged or f'{item} ones here too ({change:.3f}' in (
+                converged)
+    row = found['TIDE', 'Cls']
+    assert f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} points' in converged
+    if sparsity == 95:
+        row = found['TIDE', 'Loc']
+        places = f'{float(row["vs_dense"]):+.1f} ± {float(row["half_width"]):.1f} at 95%'
+        assert places in converged
+
+
+def pruned_in_backbone(summary):
+    """Per cent pruned in each 3x3 convolution of the residual blocks."""
+    density = summary.rounds[-1]['layer_density']
+    return [100 * (1 - kept) for name, kept in density.items()
+            if name.startswith('backbone.layer') and '.conv' in name]
+
+
+def test_layers_are_as_near_to_the_papers_as_is_said(converged):
+    theirs = [point.y for point in paper.read('prune_percent_across_layers')]
+    records = PUBLISHED / 'winning' / 'records'
+    trained, = map(load_summary, records.glob('*half_target_sparsity-0.8_rounds-1_seed-0*'))
+    before, = map(load_summary, records.glob('*criterion-init*'))
+    apart = [fmean(abs(a - b) for a, b in zip(pruned_in_backbone(one), theirs, strict=True))
+             for one in (trained, before)]
+    assert f'within {apart[0]:.1f} points on average' in converged
+    assert f'they differ by {apart[1]:.1f} points' in converged
+    scores = [one.rounds[-1]['metrics'][BOXES] for one in (before, trained)]
+    assert 'ends with {:.3f} in place of {:.3f}'.format(*scores) in converged
+    assert [*before.rounds[-1]['collapsed']] == ['rpn_head.rpn_conv.weight']
+
+
+def test_overlaps_of_seeds_are_those_of_their_file(converged):
+    for sparsity in (80, 90, 95):
+        found = json.loads((PUBLISHED / 'winning' / f'overlap_{sparsity}.json').read_text())
+        pairs, tickets = found['pairs'], found['tickets']
+        assert len(pairs) == len(tickets) == 3
+        cells = [f'{fmean(pair["iou"] for pair in pairs):.3f}',
+                 f'{fmean(pair["chance_iou"] for pair in pairs):.3f}',
+                 f'{fmean(pair["end_signs"]["equal"] for pair in pairs):.1%}',
+                 f'{fmean(pair["end_signs"]["chance"] for pair in pairs):.1%}',
+                 f'{fmean(ticket["signs_kept"]["equal"] for ticket in tickets):.1%}']
+        assert f'| {sparsity}% | {" | ".join(cells)} |' in converged
+
+
+def cost_of(config, sparsity):
+    """(mean mAP, mean share of the widest dense net's multiply-adds in %) of three seeds."""
+    records = [load_summary(path) for path in (PUBLISHED / 'winning' / 'records').glob('*.json')]
+    rounds = {summary.settings['seed']: summary.rounds for summary in records
+              if f'tiny{config}_fpn' in summary.config and '_pretrained' in summary.config
+              and summary.settings['criterion'] == 'magnitude'
+              and sparsity in (0, round(summary.rounds[-1]['sparsity'], 3))}
+    found = [of_seed[-1 if sparsity else 0] for of_seed in rounds.values()]
+    widest = max(summary.rounds[0]['multiply_adds']['dense'] for summary in records)
+    assert len(found) == 3
+    return (fmean(record['metrics'][BOXES] for record in found),
+            100 * fmean(record['multiply_adds']['kept'] for record in found) / widest)
+
+
+def test_tickets_and_narrower_nets_are_those_of_the_records():
+    page = text_of('winning.md')
+    for sparsity, config, text in ((0.8, 8, "{:.3f} with {:.1f}% of the dense net's against"),
+                                   (0.95, 5, '{:.3f} with {:.1f}% against')):
+        assert text.format(*cost_of('', sparsity)) in page
+        assert '{:.3f} with {:.1f}%'.format(*cost_of(config, 0)) in page
+    deploy = (ROOT / 'docs' / 'deploy.md').read_text()
+    for sparsity in (0.8, 0.9, 0.95):
+        assert f'| magnitude | {sparsity:.0%} | 3 | {cost_of("", sparsity)[0]:.3f} |' in deploy
+    for config, channels in (('', 16), (8, 8), (5, 5)):
+        assert f'| dense, {channels} channels | 0% | 3 | {cost_of(config, 0)[0]:.3f} |' in deploy
