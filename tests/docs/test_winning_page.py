@@ -135,10 +135,15 @@ def test_rounds_are_those_of_their_records(converged):
     above = [jobs[seed][3]['metrics'][BOXES] - dense[seed] for seed in (0, 1)]
     assert ('90% end {:.3f} and {:.3f} above their dense nets (two seeds)'.format(*above)
             in converged)
+    second = {seed: rounds[2]['metrics'][BOXES] for seed, rounds in jobs.items()}
+    assert f'that is {difference(second, dense)} above the dense net of 48 epochs' in converged
+    assert f'{difference(second, judged("dense_budget"))} above that of 96 (n=3)' in converged
     other = load_summary(PUBLISHED / 'winning' / 'rounds_other_order.json')
     ends = other.rounds[1]['metrics'][BOXES], other.rounds[0]['metrics'][BOXES]
     assert other.settings['order_seed'] == 777
     assert 'a third order, ends with {:.3f} (dense {:.3f})'.format(*ends) in converged
+    (reinit, ) = other.controls
+    assert f'(`reinit`) with {reinit["metrics"][BOXES]:.3f}.' in converged
 
 
 def rewound(rewind):
