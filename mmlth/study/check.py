@@ -124,10 +124,11 @@ def _check_net(
         if any(job.predictions for job in jobs):
             check_evaluator(cfg)
         net = read_net(cfg, first.settings['seed'], need_weights=need_data)
-    disk = Disk()
-    for job in jobs:
+    for job in {job.planned.rewind: job for job in jobs}.values():
         with _named(job):
             check_last_rate(cfg, job.planned.rewind)
+    disk = Disk()
+    for job in jobs:
         disk = disk.and_then(_disk(job, folder, net.parameters, cfg))
     return _plan(net, jobs), disk
 

@@ -1,6 +1,7 @@
 """Experiments with analyses keep the predictions of their tickets, and show what changed."""
 import json
 import os
+from functools import partial
 
 import pytest
 import toys
@@ -16,6 +17,20 @@ from mmlth.study.report import to_analyse, write_report
 from mmlth.study.tasks import list_tasks
 
 SEEDS = [dict(seed=0), dict(seed=1)]
+
+
+def run_task(study, folder, task):
+    """Do one task as a worker does; returns its exit status."""
+    folder.write_task(task, study.jobs[task.job])
+    return worker.main([str(folder.work_dir), task.name, '--study', str(os.getpid())])
+
+
+def trained(study, tmp_path):
+    """The folder of a study whose tasks are all done."""
+    folder = StudyFolder(tmp_path / 'work')
+    folder.make()
+    assert not any(run_task(study, folder, task) for task in list_tasks(study).values())
+    return folder
 
 
 @pytest.fixture
@@ -86,12 +101,8 @@ def test_predictions_are_kept_once_and_pages_show_the_analyses(read, tmp_path, t
     study = read(dict(rounds=1, controls=('shuffle', )), analyses=('objects', ))
     folder = StudyFolder(tmp_path / 'work')
     folder.make()
-    tasks = list_tasks(study)
-
-    def work(task):
-        folder.write_task(task, study.jobs[task.job])
-        return worker.main([str(folder.work_dir), task.name, '--study', str(os.getpid())])
-    dense, rounds, control = tasks.values()
+    work = partial(run_task, study, folder)
+    dense, rounds, control = list_tasks(study).values()
     assert work(dense) == 0 and folder.is_done(dense)
     assert not tested
     assert work(rounds) == 0 and folder.is_done(rounds)  # before its control is trained
@@ -105,12 +116,7 @@ def test_predictions_are_kept_once_and_pages_show_the_analyses(read, tmp_path, t
 
 def test_controls_are_analysed_where_no_predictions_are_needed(read, tmp_path):
     study = read(dict(rounds=2, controls=('shuffle', )), analyses=('convergence', ))
-    folder = StudyFolder(tmp_path / 'work')
-    folder.make()
-    for task in list_tasks(study).values():
-        folder.write_task(task, study.jobs[task.job])
-        arguments = [str(folder.work_dir), task.name, '--study', str(os.getpid())]
-        assert worker.main(arguments) == 0
+    folder = trained(study, tmp_path)
     (chosen, ) = to_analyse(study, folder, 'one').values()
     assert [path.name for path in chosen] == ['round_02', 'round_02_shuffle']
     with_objects = read(dict(rounds=2, controls=('shuffle', )), analyses=('objects', ))
@@ -119,12 +125,7 @@ def test_controls_are_analysed_where_no_predictions_are_needed(read, tmp_path):
 
 def test_pages_of_finished_tickets_show_what_they_cost(read, tmp_path):
     study = read(*[dict(seed=seed, rounds=1) for seed in (0, 1)], analyses=('cost', ))
-    folder = StudyFolder(tmp_path / 'work')
-    folder.make()
-    for task in list_tasks(study).values():
-        folder.write_task(task, study.jobs[task.job])
-        arguments = [str(folder.work_dir), task.name, '--study', str(os.getpid())]
-        assert worker.main(arguments) == 0
+    folder = trained(study, tmp_path)
     out = tmp_path / 'report'
     write_report(study, folder, out, 'mmlth study run s.py --only {name}')
     page = (out / 'one.md').read_text()

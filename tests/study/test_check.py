@@ -62,6 +62,14 @@ def counted(monkeypatch):
     return found
 
 
+def test_fine_tuning_at_next_to_no_learning_rate_is_refused_with_its_job(check, tmp_path):
+    cosine = dict(type='CosineAnnealingLR', T_max=3, convert_to_iter_based=True)
+    config = str(toys.write_config(tmp_path, 'cosine.py', param_scheduler=cosine))
+    check(dict(config=config, rewind='lr'))
+    with pytest.raises(ValueError, match=r"^job .*rewind-none.*: rewind='none' trains at the last"):
+        check(dict(config=config, rewind='lr'), dict(config=config, rewind='none'))
+
+
 def test_passes_a_study_that_is_well(check):
     found = check(dict(rounds=[1, 2]), dict(scope='backbone', transfer=dict(source={})))
     assert (found.jobs, found.nets) == (4, 1)  # dense, 1 and 2 rounds (the source), the given one
