@@ -136,10 +136,11 @@ experiments = dict(
             dict(target_sparsity=0.8, line='80%', **fraction, **seed)
             for seed in seeds for fraction in (
                 {}, *(dict(early_bird=dict(fraction=share)) for share in (0.1, 0.25, 0.5, 0.75)))]),
+    # Schedules go on from ends of epochs: 1, 2 and 43 of 48 are 2, 4 and 90%.
     late_resetting=dict(
         title='Late resetting, schedule restarted and continued', section='After Girish et al., CVPR 2021', kind='curve',
         x='rewind', x_label='reset to the weights after (% of training)', reference='late_reset',
         jobs=[
             dict(rewind=rewind, lr_schedule=schedule, line=f'90%, {schedule}', **seed)
-            for seed in seeds for rewind in ('init', '2%', '5%', '25%', '75%', '90%')
+            for seed in seeds for rewind in ('init', 'epoch_1', 'epoch_2', '25%', '75%', 'epoch_43')
             for schedule in ('restart', 'continue') if (rewind, schedule) != ('init', 'continue')]))

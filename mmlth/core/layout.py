@@ -62,6 +62,14 @@ class Layout:
     def state(self) -> Path:
         return self.work_dir / 'rewind.pth'
 
+    def captured_state(self, name: str) -> Path:
+        """Whole state of a moment that the dense round keeps for jobs that share it."""
+        return self.work_dir / 'captured' / f'{name}.pth'
+
+    def state_at(self, name: str, own: str) -> Path:
+        """Whole state of a moment, which is ``own`` if the job goes back to it itself."""
+        return self.state if name == own else self.captured_state(name)
+
     @property
     def summary(self) -> Path:
         return self.work_dir / 'summary.json'

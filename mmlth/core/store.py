@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from mmlth.core import records
+from mmlth.core.captured import Captured
 from mmlth.core.checkpoints import (
     checkpoints_in,
     latest_checkpoint,
@@ -148,32 +149,19 @@ class Store(WorkDir):
         self.summarise()
 
     def adopt(self, other: 'Store', training: Training) -> None:
-        """Take over another job's training, with a dense one its w_k; links on the same disk."""
+        """Take over another job's training, with a dense one all it keeps; links on one disk."""
         folder = self.layout.round_dir(*training.key)
         folder.mkdir(parents=True, exist_ok=True)
         trained = other.checkpoint(training)
-        if not training.number:
-            link_or_copy(other.captured(training.moment.name), self.layout.rewind)
+        for source, target in other.captured.links(training, self.layout).items():
+            target.parent.mkdir(exist_ok=True)
+            link_or_copy(source, target)
         link_or_copy(trained, folder / trained.name)
 
-    def captured(self, moment: str) -> Path:
-        """Return the file of the weights that the dense round kept of a moment.
-
-        Args:
-            moment: :attr:`mmlth.core.moment.Moment.name`.
-
-        Raises:
-            FileNotFoundError: They weren't kept; names those that were.
-        """
-        job = self.job() or {}
-        points = {name: self.layout.captured(name) for name in job.get('captured', ())}
-        points[job.get('moment', '')] = self.layout.rewind
-        kept = {name: path for name, path in points.items() if path.exists()}
-        if moment in kept:
-            return kept[moment]
-        names = ', '.join(kept) or 'no point'
-        raise FileNotFoundError(f'{self.work_dir} keeps weights of {names}, but those of {moment} '
-                                'are needed. Train it with that point in capture')
+    @property
+    def captured(self) -> Captured:
+        """What the dense round kept of the moments that are gone back to."""
+        return Captured(self.layout, self.job() or {})
 
     # All of it
 

@@ -10,7 +10,7 @@ from mmlth.core.choices import COST_EXPONENT
 from mmlth.core.moment import INIT, Moment
 
 Key = tuple[int, str]  # number and label of a training, which name it within its job
-_NOT_DECIDING = ('label', 'parent', 'shared_from', 'captures', 'keeps_state', 'keep',
+_NOT_DECIDING = ('label', 'parent', 'shared_from', 'captures', 'states', 'keep',
                  'max_keep_ckpts')
 
 
@@ -38,7 +38,8 @@ class Training:
         ticket: File of the ticket that is trained instead of one found here, or ''.
         exact_resume: Whether random numbers depend on the step alone.
         captures: Further moments whose weights the dense round keeps for other jobs.
-        keeps_state: Whether the dense round keeps optimizer state and schedule of the moment too.
+        states: Moments whose optimizer state and schedule the dense round keeps too: its own, or
+            those of other jobs.
         stretch: How many times as long as the config says it trains, its schedule stretched alike.
         keep: What it leaves of its checkpoints when it has ended, 'weights' or 'all'.
         max_keep_ckpts: Checkpoints that are kept while it is trained.
@@ -66,7 +67,7 @@ class Training:
     ticket: str = ''
     exact_resume: bool = True
     captures: tuple[Moment, ...] = ()
-    keeps_state: bool = False
+    states: tuple[Moment, ...] = ()
     stretch: int = 1
     keep: str = 'weights'
     max_keep_ckpts: int = 2
@@ -119,8 +120,8 @@ class Training:
 
     @property
     def is_shareable(self) -> bool:
-        """Whether weights are all that is needed of it, so that an equal one may stand for it."""
-        return not self.keeps_state and self.early_bird is None and self.keep != 'all'
+        """Whether an equal one may stand for it, whose files are linked then."""
+        return self.early_bird is None and self.keep != 'all'
 
     def id(self, config: Mapping[str, Any]) -> str:
         """Return a hash of all that decides the numbers of this training, to find equal ones.

@@ -109,8 +109,9 @@ def _captures(training: Training, layout: Layout) -> list[Hook]:
         return []
     hooks = [_capture(layout.rewind, training.moment)]
     hooks += [_capture(layout.captured(moment.name), moment) for moment in training.captures]
-    if training.keeps_state:
-        hooks.append(dict(_capture(layout.state, training.moment), type='CaptureStateHook'))
+    for moment in training.states:
+        path = layout.state_at(moment.name, training.moment.name)
+        hooks.append(dict(_capture(path, moment), type='CaptureStateHook'))
     return hooks
 
 

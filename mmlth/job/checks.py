@@ -96,8 +96,8 @@ def needed_bytes(parameters: int, trainings: tuple[Training, ...], cfg: Config) 
     finished = in_training if first.keep == 'all' else weights
     starts = sum(training.start not in _STARTS_OF_ANOTHER for training in trainings)
     captured = 1 + len(first.captures)
-    state = whole if first.keeps_state else 0
-    return in_training + finished * len(others) + weights * (starts + captured) + state
+    states = whole * len(first.states)
+    return in_training + finished * len(others) + weights * (starts + captured) + states
 
 
 def files_of(cfg: Config) -> Iterator[tuple[str, str]]:

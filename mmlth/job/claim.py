@@ -137,7 +137,8 @@ def _going_on(store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
         changes=changes,
         identity=with_rounds_of(known['identity'], facts['identity']),  # they may be finished
         moment=known['moment'],  # what the dense round keeps was settled when it was trained
-        captured=known['captured'])
+        captured=known['captured'],
+        states=known.get('states', []))  # older jobs kept their own alone
 
 
 def _matches(key: str, accept: tuple[str, ...]) -> bool:

@@ -39,6 +39,8 @@ def identity(cfg: Config, settings: IMPConfig) -> dict[str, Any]:
     aside = [*_FREE, *_SCHEDULE]
     if not takes(settings.criterion, 'cost_exponent'):
         aside.append('cost_exponent')
+    if not settings.capture_states:
+        aside.append('capture_states')  # unknown to jobs of before
     chosen = {f'imp.{k}': v for k, v in settings.as_dict().items() if k not in aside}
     return {**chosen, **_rounds(settings), **config_identity(cfg)}
 

@@ -16,6 +16,7 @@ from mmlth.engine.last_rate import check_last_rate
 from mmlth.engine.launch import start_launcher
 from mmlth.engine.ranks import check_same, on_every_rank, on_rank_0, wait_until
 from mmlth.engine.round_config import round_config
+from mmlth.engine.state_moments import check_state_moments
 from mmlth.engine.train import train
 from mmlth.job.annotations import check_annotations
 from mmlth.job.checks import check_config
@@ -107,6 +108,7 @@ class IMPRunner:
             on_rank_0(check_annotations, self.cfg)
             on_rank_0(check_classes, self.cfg)
         on_every_rank(check_last_rate, self.cfg, self.work.settings.rewind)
+        on_every_rank(check_state_moments, self.cfg, self.work.trainings[0].states)
         facts = self.work.facts()
         check_same(facts['identity'])
         there = on_rank_0(whose, self.store, facts, accept=self.accept,

@@ -62,6 +62,7 @@ class Job:
             data=data_digests(self.cfg),
             moment=dense.moment.name,
             captured=[moment.name for moment in dense.captures],
+            states=[moment.name for moment in dense.states if moment != dense.moment],
         )
 
     def make_plan(self, dry_run: bool) -> Preflight:

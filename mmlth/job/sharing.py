@@ -38,15 +38,14 @@ def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> S
     wanted = dense.id(config_part(identity))
     if other.record(dense).id != wanted:
         raise ValueError(f'{where} {_why_other(there, identity)}')
-    other.checkpoint(dense)
-    other.captured(dense.moment.name)
+    _check_files(other, dense, store)
     return other
 
 
 def find_equal(
     store: Store, training: Training, facts: Mapping[str, Any], finder: Finder,
 ) -> Store | None:
-    """Find a job that has finished an equal training, of which this job needs weights alone.
+    """Find a job that has finished an equal training and has all that is taken over of it.
 
     Args:
         store: Of this job; a pruned training has its ticket there.
@@ -66,17 +65,17 @@ def find_equal(
         return None
     if training.number and record.digests['masks'] != digest(store.ticket(training).masks):
         return None
-    return other if _has_weights(other, training) else None
-
-
-def _has_weights(other: Store, training: Training) -> bool:
     try:
-        other.checkpoint(training)
-        if not training.number:
-            other.captured(training.moment.name)
+        _check_files(other, training, store)
     except FileNotFoundError:
-        return False
-    return True
+        return None
+    return other
+
+
+def _check_files(other: Store, training: Training, store: Store) -> None:
+    """Raise FileNotFoundError unless the other job has all that is taken over of a training."""
+    other.checkpoint(training)
+    other.captured.links(training, store.layout)
 
 
 def adopt(store: Store, training: Training, other: Store) -> Outcome:

@@ -107,14 +107,15 @@ def _check_controls(settings: SettingFields) -> None:
 def _check_shared(settings: SettingFields) -> None:
     for point in settings.capture:
         _check_moment('capture', point)
-    if settings.dense_from is None:
-        return
-    for name, shared in dict(early_bird=None, optimizer='fresh', lr_schedule='restart').items():
-        value = getattr(settings, name)
-        if value != shared:
-            raise ValueError(
-                f'dense_from={settings.dense_from!r}: {name}={value!r} needs a dense round of its '
-                'own, since a shared one keeps weights alone. Leave out one of the two')
+    for point in settings.capture_states:
+        _check_moment('capture_states', point)
+        if Moment.parse(point).is_start:
+            raise ValueError(f'capture_states={point!r}: no optimizer state exists before the '
+                             'first step. Give a number of steps, epoch_K or P%')
+    if settings.dense_from is not None and settings.early_bird is not None:
+        raise ValueError(
+            f'dense_from={settings.dense_from!r}: early_bird={settings.early_bird!r} may end the '
+            "dense round early, which then is this job's own. Leave out one of the two")
 
 
 def _check_ticket(settings: SettingFields) -> None:

@@ -103,6 +103,10 @@ class SettingFields:
     capture: tuple[str | int, ...] = _setting(
         (), 'further points, as rewind takes them, whose weights the dense round keeps for jobs '
         'that share it', dict(nargs='+', type=_number, metavar='K'))
+    capture_states: tuple[str | int, ...] = _setting(
+        (), 'points whose optimizer state and schedule the dense round keeps too, for jobs that '
+        'share it and go back to them; ends of epochs where a training counts epochs',
+        dict(nargs='+', type=_number, metavar='K'))
     ticket: str | None = _setting(
         None, 'ticket file to train beside the dense net instead of one found here, with its own '
         'start weights: of mmlth transfer, say. Replaces target_sparsity, rounds, '

@@ -12,7 +12,8 @@ from mmlth.settings.fields import SettingFields
 from mmlth.settings.trainings import list_trainings
 
 _NAMES_OR_LISTS = ('schedule', 'scope')
-_LISTS = ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds', 'capture')
+_LISTS = ('schedule', 'scope', 'include', 'exclude', 'controls', 'control_rounds', 'capture',
+          'capture_states')
 
 
 @dataclass(frozen=True, kw_only=True)

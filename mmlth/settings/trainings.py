@@ -58,13 +58,13 @@ def _tickets(settings: SettingFields) -> list[Training]:
 
 
 def _dense(settings: SettingFields) -> Training:
-    captures = tuple(Moment.parse(point) for point in settings.capture)
-    continues = settings.lr_schedule == 'continue'
+    goes_back = settings.lr_schedule == 'continue' or settings.optimizer == 'rewound'
+    states = map(Moment.parse, settings.capture_states)
     dense = Training(
         number=0,
-        captures=captures,
+        captures=tuple(map(Moment.parse, settings.capture)),
+        states=tuple(dict.fromkeys((*([settings.moment] if goes_back else []), *states))),
         shared_from=settings.dense_from or '',
-        keeps_state=continues or settings.optimizer == 'rewound',
         **_common(settings),
     )
     # Only what is watched depends on how weights are chosen.

@@ -12,6 +12,7 @@ from mmlth.core.quiet import quiet
 from mmlth.core.training import Training
 from mmlth.engine.last_rate import check_last_rate
 from mmlth.engine.net import Net, read_net
+from mmlth.engine.state_moments import check_state_moments
 from mmlth.job import preflight
 from mmlth.job.checks import check_config, needed_bytes
 from mmlth.study.folder import StudyFolder
@@ -127,6 +128,9 @@ def _check_net(
     for job in {job.planned.rewind: job for job in jobs}.values():
         with _named(job):
             check_last_rate(cfg, job.planned.rewind)
+    for job in reversed(jobs):  # a dense net, which comes first, keeps what others ask for
+        with _named(job):
+            check_state_moments(cfg, job.trainings[0].states)
     disk = Disk()
     for job in jobs:
         disk = disk.and_then(_disk(job, folder, net.parameters, cfg))

@@ -3,6 +3,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from mmlth.core.moment import Moment
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.study_job import StudyJob
 
@@ -35,9 +36,8 @@ def share(found: Sequence[StudyJob], others: Sequence[StudyJob]) -> dict[str, St
 
 
 def shares(job: StudyJob) -> bool:
-    """Tell whether a job can take over a dense net: it needs nothing of it but weights."""
-    dense = job.trainings[0]
-    return not dense.keeps_state and dense.early_bird is None
+    """Tell whether a job can take over a dense net: it must not end that early."""
+    return job.trainings[0].early_bird is None
 
 
 def dense_key(job: StudyJob) -> str:
@@ -73,14 +73,19 @@ def _dense_jobs(jobs: Iterable[StudyJob], others: Iterable[StudyJob]) -> dict[st
 def _dense_job(sharing: Sequence[StudyJob]) -> StudyJob:
     """Return the job that trains a dense net for these and keeps the weights they rewind to."""
     first = sharing[0]
-    moments = {job.planned.moment: job.planned.rewind for job in sharing}
-    late = sorted((moment for moment in moments if not moment.is_start), key=lambda m: m.name)
+    moments = {job.planned.moment for job in sharing if not job.planned.moment.is_start}
+    states = {moment for job in sharing for moment in job.trainings[0].states}
     return StudyJob(
         config=first.config,
         config_file=first.config_file,
         cfg_options=first.cfg_options,
         settings=_dense_settings(first),
-        capture=tuple(moments[moment] for moment in late))
+        capture=_in_order(moments),
+        capture_states=_in_order(states))
+
+
+def _in_order(moments: Iterable[Moment]) -> tuple[str | int, ...]:
+    return tuple(moment.text for moment in sorted(moments, key=lambda m: m.name))
 
 
 def _dense_settings(job: StudyJob) -> dict[str, Any]:

@@ -65,7 +65,8 @@ class StudyFolder:
     def read_task(self, name: str) -> tuple[StudyJob, tuple[Key, ...]]:
         """Read the job of a task and the keys of its trainings."""
         found = read_json(self._description(name))
-        job = StudyJob(**{**found['job'], 'capture': tuple(found['job']['capture'])})
+        kept = {name: tuple(found['job'].get(name, ())) for name in ('capture', 'capture_states')}
+        job = StudyJob(**{**found['job'], **kept})
         return job, tuple((number, label) for number, label in found['trainings'])
 
     def _description(self, name: str) -> Path:

@@ -14,7 +14,7 @@ from mmlth.core.training import Training
 from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.settings.imp_config import IMPConfig
 
-SET_BY_STUDY = ('dense_from', 'capture', 'ticket', 'control_rounds')
+SET_BY_STUDY = ('dense_from', 'capture', 'capture_states', 'ticket', 'control_rounds')
 _ALWAYS_TOLD = ('seed', 'target_sparsity', 'rounds')
 _DEFAULTS = IMPConfig().as_dict()
 
@@ -33,7 +33,8 @@ class StudyJob:
         source_key: Its key, or ''.
         transfer: Options of the transfer (:data:`mmlth.study.transfers.TRANSFER`).
         dense: Name of the job whose dense round it shares, or '' if it trains its own.
-        capture: Moments whose weights its dense round keeps for others.
+        capture, capture_states: Moments whose weights, whose whole states, its dense round keeps
+            for others.
         predictions: Whether an experiment asks for the predictions of :attr:`compared`.
     """
 
@@ -46,6 +47,7 @@ class StudyJob:
     transfer: dict[str, Any] = field(default_factory=dict)
     dense: str = ''
     capture: tuple[str | int, ...] = ()
+    capture_states: tuple[str | int, ...] = ()
     predictions: bool = False
 
     @cached_property
@@ -54,7 +56,8 @@ class StudyJob:
         told = '_'.join(f'{_last(key)}-{_flat(value)}' for key, value in self._told().items())
         stem = Path(self.config).stem
         readable = re.sub(r'[^A-Za-z0-9._-]+', '', f'{stem}_{told}')[:100]
-        digest = hashlib.sha256((self.key + str(self.capture)).encode()).hexdigest()
+        kept = f'{self.capture}{self.capture_states or ""}'
+        digest = hashlib.sha256((self.key + kept).encode()).hexdigest()
         return f'{readable.rstrip("_-.")}_{digest[:6]}'
 
     def _told(self) -> dict[str, Any]:
@@ -104,7 +107,8 @@ class StudyJob:
         Args:
             given: Settings that aren't known, or not final, while the study is planned.
         """
-        return IMPConfig.from_dicts({**self.settings, 'capture': self.capture, **given})
+        kept = dict(capture=self.capture, capture_states=self.capture_states)
+        return IMPConfig.from_dicts({**self.settings, **kept, **given})
 
     @cached_property
     def planned(self) -> IMPConfig:

@@ -41,8 +41,8 @@ def test_what_is_taken_over_is_reduced_here_alone(other, tmp_path):
 
 
 def test_weights_that_were_planned_but_not_kept_are_not_named(other):
-    with pytest.raises(FileNotFoundError, match='keeps weights of step_0, but those of epoch_1'):
-        other.captured('epoch_1')
+    with pytest.raises(FileNotFoundError, match='keeps weights of step_0, but epoch_1 is'):
+        other.captured.weights('epoch_1')
 
 
 def round_of(store, number, finished=True):

@@ -36,7 +36,7 @@ def test_what_a_dense_training_keeps_for_others_is_no_other_training():
         DENSE,
         moment=Moment.parse('epoch_1'),
         captures=(Moment.parse(3),),
-        keeps_state=True,
+        states=(Moment.parse(3), ),
         keep='all',
         max_keep_ckpts=5,
         shared_from='elsewhere',

@@ -2,6 +2,7 @@
 
 import copy
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from mmlth.core.checkpoints import latest_checkpoint, load_state
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import Ticket, load_ticket, load_weights, save_ticket, weights_step
+from mmlth.job.imp_runner import IMPRunner
 from mmlth.settings.imp_config import IMPConfig
 
 
@@ -31,7 +33,7 @@ def job(toy_cfg, run_imp, tmp_path):
 @pytest.fixture
 def dense(job, tmp_path):
     """A dense round alone that keeps its weights at a quarter (step 3 of 12) and after 4 steps."""
-    job('dense', rounds=0, capture=['25%', 'epoch_1'])
+    job('dense', rounds=0, capture=['25%', 'epoch_1'], capture_states=['epoch_1'])
     return str(tmp_path / 'dense')
 
 
@@ -62,6 +64,8 @@ def test_captured_weights_are_those_that_a_job_of_its_own_rewinds_to(dense, job)
         dict(rewind='lr'),
         dict(rewind='none'),
         dict(rewind='reinit'),
+        dict(rewind='epoch_1', lr_schedule='continue'),
+        dict(rewind='epoch_1', optimizer='rewound', rounds=2, target_sparsity=0.5),
         dict(allocation='layerwise', controls=['random', 'dense']),
     ],
 )
@@ -100,9 +104,11 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
         job('other', dense_from=dense, steps=8)
     with pytest.raises(
         FileNotFoundError,
-        match='keeps weights of share_0.25, epoch_1, step_0.*those of step_7 are needed',
+        match='keeps weights of share_0.25, epoch_1, step_0.*step_7 is needed',
     ):
         job('other', dense_from=dense, rewind=7)
+    with pytest.raises(FileNotFoundError, match='keeps the whole state of epoch_1, but share_0.25'):
+        job('other', dense_from=dense, rewind='25%', lr_schedule='continue')
     with pytest.raises(FileNotFoundError, match='holds no finished dense round'):
         job('other', dense_from=str(tmp_path / 'nothing'))
     job('early', early_bird=dict(fraction=0.5))
@@ -111,17 +117,29 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
     assert not (tmp_path / 'other' / 'imp.json').exists()
 
 
-@pytest.mark.parametrize(
-    'settings, named',
-    [
-        (dict(optimizer='rewound', rewind=4), 'optimizer'),
-        (dict(lr_schedule='continue', rewind=4), 'lr_schedule'),
-        (dict(early_bird={}), 'early_bird'),
-    ],
-)
-def test_refuses_to_share_what_keeps_weights_alone(settings, named):
-    with pytest.raises(ValueError, match=f'dense_from.*{named}=.*dense round of its own'):
-        IMPConfig(dense_from='somewhere', **settings)
+def test_refuses_to_share_a_dense_round_that_may_end_early():
+    with pytest.raises(ValueError, match="dense_from.*early_bird=.*this job's own"):
+        IMPConfig(dense_from='somewhere', early_bird={})
+
+
+def test_refuses_the_state_of_no_step():
+    with pytest.raises(ValueError, match="capture_states='init': no optimizer state exists"):
+        IMPConfig(rounds=0, capture_states=('init', ))
+
+
+def test_an_equal_dense_round_is_taken_over_with_all_that_is_asked_of_it(dense, toy_cfg, tmp_path):
+    def run(name, **settings):
+        settings = IMPConfig(rounds=0, **settings)
+        runner = IMPRunner(toy_cfg, settings, tmp_path / name, finder=lambda _: Path(dense))
+        return runner.run().rounds[0]['trained_in'], Layout(tmp_path / name)
+
+    there = Layout(Path(dense))
+    origin, here = run('equal', capture=('25%', ), capture_states=('epoch_1', ))
+    assert origin == '../dense'
+    assert here.captured('share_0.25').samefile(there.captured('share_0.25'))
+    assert here.captured_state('epoch_1').samefile(there.captured_state('epoch_1'))
+    origin, here = run('more', capture=('50%', ))  # which the other hasn't kept
+    assert not origin and here.captured('share_0.5').exists()
 
 
 def test_refuses_controls_and_early_birds_without_a_ticket():

@@ -70,6 +70,11 @@ def test_fine_tuning_at_next_to_no_learning_rate_is_refused_with_its_job(check, 
         check(dict(config=config, rewind='lr'), dict(config=config, rewind='none'))
 
 
+def test_a_state_within_an_epoch_is_refused(check):
+    with pytest.raises(ValueError, match=r"^job .*rewind-40.*: rewind='40%' with a state .*epoch_"):
+        check(dict(rewind='40%'), dict(rewind='40%', lr_schedule='continue'))
+
+
 def test_passes_a_study_that_is_well(check):
     found = check(dict(rounds=[1, 2]), dict(scope='backbone', transfer=dict(source={})))
     assert (found.jobs, found.nets) == (4, 1)  # dense, 1 and 2 rounds (the source), the given one

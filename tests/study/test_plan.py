@@ -112,6 +112,16 @@ def test_one_dense_net_for_all_jobs_of_a_config_and_seed_keeps_every_rewind_poin
     assert keys(net) == [(0, '')] and keys(tickets(study)[0]) == [(1, '')]
 
 
+def test_jobs_that_go_back_to_a_state_share_the_dense_net_too(read):
+    study = read(
+        dict(rewind=['init', 4], lr_schedule=['restart']), dict(rewind=4, lr_schedule='continue'),
+        dict(rewind='epoch_2', optimizer='rewound'))
+    net, = dense(study)
+    assert net.capture == ('epoch_2', 4) == net.capture_states
+    jobs = tickets(study)
+    assert len(jobs) == 4 and all(job.dense == net.name for job in jobs)
+
+
 def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_path):
     second = str(toys.write_config(tmp_path, 'second.py'))
     faster = {LR: 0.2}
@@ -124,11 +134,8 @@ def test_other_configs_options_and_seeds_have_dense_nets_of_their_own(read, tmp_
         assert net.settings['seed'] == job.settings['seed']
 
 
-@pytest.mark.parametrize('alone', [
-    dict(early_bird=dict(fraction=0.5)), dict(optimizer='rewound', rewind=4),
-    dict(lr_schedule='continue', rewind=4)])
-def test_what_needs_more_than_weights_trains_a_dense_net_of_its_own(read, alone):
-    study = read(dict(rounds=1, **alone))
+def test_an_early_bird_trains_a_dense_net_of_its_own(read):
+    study = read(dict(rounds=1, early_bird=dict(fraction=0.5)))
     job, = study.jobs.values()
     assert job.needs == () and keys(job) == [(0, ''), (1, '')]
     assert study.dense_of(job) == job.name
