@@ -144,7 +144,7 @@ def _read(args: argparse.Namespace) -> _Read:
     for why in study.left_out.values():
         print(f'mmlth study: left out: {why}', file=sys.stderr)
     folder = StudyFolder(args.work_dir or f'work_dirs/{Path(args.study).stem}')
-    return _Read(study, list_tasks(study), folder)
+    return _Read(study, list_tasks(study, folder.has_dense), folder)
 
 
 def plan(args: argparse.Namespace) -> int:

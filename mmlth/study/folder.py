@@ -88,6 +88,14 @@ class StudyFolder:
         layout = self.store(job).layout
         return all(has_dump(layout.round_dir(*each.key)) for each in trainings)
 
+    def has_dense(self, job: StudyJob) -> bool:
+        """Tell whether a job has a dense net although the one that it would share isn't trained.
+
+        It took over one that keeps less, of which the study has asked for more since.
+        """
+        shared, own = self.store(job.dense), self.store(job.name)
+        return not shared.finished(job.trainings[0]) and own.finished(job.trainings[0])
+
     def is_running(self, task: Task) -> bool:
         """Tell whether a process works on a task, here or on a host that shares the folder."""
         layout = self.store(task.job).layout

@@ -288,3 +288,17 @@ def test_early_birds_tell_how_much_of_the_last_mask_they_have(finished, job_of):
     # Not the round that was cut short:
     baseline = job_of('rounds', 0)[1]['rounds'][0]['metrics']['toy/mAP']
     assert float(early['toy/mAP']) - float(early['toy/mAP_change']) == pytest.approx(baseline)
+
+
+def test_a_study_that_grows_by_a_rewind_trains_a_dense_net_for_its_jobs_alone(tmp_path):
+    config = toys.write_config(tmp_path)
+    first = dict(one=dict(title='One', section='1', kind='curve', jobs=[dict(rounds=1)]))
+    later = dict(title='Two', section='2', kind='curve', jobs=[dict(rounds=1, rewind='epoch_1')])
+    work = ('--work-dir', tmp_path / 'work')
+    run_study('run', write_study(tmp_path / 'first.py', config, first), *work)
+    grown = write_study(tmp_path / 'grown.py', config, dict(first, two=later))
+    shown = run_study('plan', grown, *work, '--only', 'one')[1]
+    assert ' 1 tasks' in shown and '[done]  one' in shown and 'for others' not in shown
+    assert not run_study('run', grown, *work)[0]
+    shown = run_study('plan', grown, *work)[1]
+    assert ' 3 tasks' in shown and shown.count('[done]') == 3
