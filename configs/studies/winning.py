@@ -101,8 +101,9 @@ experiments = dict(
     rounds=dict(
         title='One pruning or three', section='After Girish et al., CVPR 2021', kind='bars',
         jobs=[
-            dict(rounds=rounds, label=label, line='90%', **seed)
-            for seed in five_seeds for rounds, label in ((1, 'one round'), (3, 'three rounds'))]),
+            dict(each, line='90%', **seed) for seed in five_seeds for each in (
+                dict(rounds=1, label='one round'),
+                dict(rounds=3, label='three rounds', controls=('shuffle', 'reinit', 'dense_budget')))]),
     rewinds=dict(
         title='Rewinding weights, or the learning rate alone', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr')]),

@@ -70,6 +70,9 @@ class Verdict:
 
     def sentence(self) -> str:
         """Say it in a line, with the comparison that decides it."""
+        missing = [each.name for each in self.comparisons if not each.n]
+        if missing and self.claim == UNDECIDED:
+            return f'{self.claim} (not trained yet: {", ".join(missing)})'
         by = _chance if self.claim == NOT_WINNING else _room
         weakest = min(self.comparisons, key=by)
         shown = (

@@ -26,7 +26,8 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
     """Judge every ticket that was trained beside a dense net of its budget and a control.
 
     Args:
-        rows: Finished trainings of an experiment, controls in the job of their ticket.
+        rows: Finished trainings of an experiment, controls in the job of their ticket. A control
+            that is asked for and has no row yet is compared with all the same, with no seed.
         metric: Name in the rows' metrics; one that is missing counts as 0, as nothing detected.
 
     Returns:
@@ -35,11 +36,12 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
     found = {}
     for point, tickets in _tickets(rows).items():
         controls = _controls_of(tickets, rows, metric)
+        asked = {name for row in tickets for name in row['settings'].get('controls', ())}
         dense = controls.get(BUDGET)
         destroyed = {
-            name: controls[name]
+            name: controls.get(name, {})
             for name in DESTROYED
-            if name in controls
+            if name in controls or name in asked
         }
         if dense and destroyed:
             found[point] = judge(_scores(tickets, metric), dense, destroyed)

@@ -83,6 +83,11 @@ class StudyFolder:
         return all(map(store.finished, work.trainings)) and self.has_predictions(
             work.job, work.tested)
 
+    def has_rounds(self, job: StudyJob) -> bool:
+        """Tell whether the dense net and every ticket of a job have their records."""
+        rounds = [training for training in job.trainings if not training.label]
+        return all(map(self.store(job.name).finished, rounds))
+
     def has_predictions(self, job: str, trainings: Iterable[Training]) -> bool:
         """Tell whether the predictions of these trainings of a job have been kept."""
         layout = self.store(job).layout
@@ -114,12 +119,12 @@ class StudyFolder:
         return self._jobs / f'{task}.failed'
 
     def summary(self, job: StudyJob) -> Summary:
-        """Return the records of a finished job."""
+        """Return the records of a job's finished trainings."""
         store = self.store(job.name)
         if store.has_summary():
             found = store.summary()
             held = {(r['round'], r['control']) for r in [*found.rounds, *found.controls]}
-            if all(training.key in held for training in job.trainings):
+            if all(each.key in held for each in job.trainings if store.finished(each)):
                 return found
         return store.summarise()  # it is written after the records, and a kill may fall in between
 

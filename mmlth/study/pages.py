@@ -14,7 +14,7 @@ Collected = list[tuple[experiments.Experiment, list[experiments.Row]]]
 
 def write_pages(
     collected: Collected, out: Path, command: str,
-    analysed: Mapping[str, Mapping[str, list[Path]]],
+    analysed: Mapping[str, Mapping[str, list[Path]]], unfinished: Mapping[str, int],
 ) -> None:
     """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
 
@@ -25,6 +25,7 @@ def write_pages(
         out: Folder, made if it is missing.
         command: That runs an experiment; ``{name}`` stands for it.
         analysed: Name of an experiment -> job -> folders of what it has analyses of.
+        unfinished: Name of an experiment -> trainings that are still to be done.
     """
     out.mkdir(parents=True, exist_ok=True)
     for experiment, rows in collected:
@@ -35,7 +36,7 @@ def write_pages(
         judged = judge(rows, experiment)
         if judged:
             write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
-        page = _page(experiment, rows, judged, command.format(name=name))
+        page = _page(experiment, rows, judged, command.format(name=name), unfinished[name])
         if analysed.get(name):
             page += _analyses(experiment, analysed[name], out)
         write_text(out / f'{name}.md', page)
@@ -65,9 +66,10 @@ def judge(
 
 def _page(
     experiment: experiments.Experiment, rows: list[experiments.Row],
-    judged: dict[verdicts.Point, Verdict], command: str,
+    judged: dict[verdicts.Point, Verdict], command: str, unfinished: int,
 ) -> str:
     name, title = experiment.name, experiment.title
+    to_come = f' Still to be done: {unfinished}.' if unfinished else ''
     return '\n'.join([
         f'# {title}', '',
         *([verdicts.to_markdown(judged)] if judged else []),
@@ -75,4 +77,4 @@ def _page(
         f'    {command}', '',
         f'![{title}]({name}.png)', '',
         experiments.to_markdown(rows, experiment).rstrip(), '',
-        f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).', ''])
+        f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).{to_come}', ''])

@@ -26,6 +26,8 @@ Record = dict[str, Any]  # a RoundRecord as a summary holds it
 def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Row]:
     """Return one row for each finished training of an experiment, dense nets once.
 
+    A job counts as soon as its rounds are finished, with the controls that are.
+
     Args:
         study: From :func:`mmlth.study.plan.read_study`.
         folder: Of the study.
@@ -36,7 +38,7 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
     kind, axis = study.experiments[name].kind, study.x[name]
     for point in study.points[name]:
         job = study.jobs[point.job]
-        if not folder.is_done(job):
+        if not folder.has_rounds(job):
             continue
         summary = folder.summary(job)
         dense = _dense_record(study, folder, job, summary)
@@ -73,7 +75,7 @@ def _dense_record(
     if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
         return summary.rounds[0]
     dense = study.jobs[study.dense_of(job)]
-    return folder.summary(dense).rounds[0] if folder.is_done(dense) else None
+    return folder.summary(dense).rounds[0] if folder.has_rounds(dense) else None
 
 
 def _shown(summary: Summary, kind: str) -> Iterator[Record]:
@@ -140,7 +142,7 @@ def _overlaps(study: Study, folder: StudyFolder, job: StudyJob) -> dict[str, flo
     """Compare a mask with the one that the whole training gives, where that job is done."""
     whole = replace(job, settings={**job.settings, 'early_bird': None})
     same = [other for other in study.jobs.values()
-            if other.key == whole.key and folder.is_done(other)]
+            if other.key == whole.key and folder.has_rounds(other)]
     if not same:
         return {}
     store, training = folder.store(same[0].name), same[0].trainings[1]
@@ -162,21 +164,22 @@ def to_analyse(study: Study, folder: StudyFolder, name: str) -> dict[str, list[P
     found = {}
     for job in (study.jobs[point.job] for point in study.points[name]):
         needed = job.compared if job.predictions else ()
-        if folder.is_done(job) and folder.has_predictions(job.name, needed):
-            last, layout = job.compared[-1], folder.store(job.name).layout
+        if folder.has_rounds(job) and folder.has_predictions(job.name, needed):
+            last, store = job.compared[-1], folder.store(job.name)
             chosen = [last] if job.predictions else [
-                training for training in job.trainings if training.number == last.number]
-            found[job.name] = [layout.round_dir(*training.key) for training in chosen]
+                training for training in job.trainings
+                if training.number == last.number and store.finished(training)]
+            found[job.name] = [store.layout.round_dir(*training.key) for training in chosen]
     return found
 
 
 def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
-    """Write the summary of every finished job to ``out/JOB.json``; return how many there are.
+    """Write the summary of every job with finished rounds to ``out/JOB.json``; return their number.
 
     Its paths become relative to the study, and its config what the study calls it, since records
     are read on other machines.
     """
-    done = [job for job in study.jobs.values() if folder.is_done(job)]
+    done = [job for job in study.jobs.values() if folder.has_rounds(job)]
     out.mkdir(parents=True, exist_ok=True)
     for job in done:
         summary = folder.summary(job)
@@ -185,6 +188,17 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
         settings = {**summary.settings, **paths}
         save(replace(summary, config=job.config, settings=settings), out / f'{job.name}.json')
     return len(done)
+
+
+def unfinished(study: Study, folder: StudyFolder) -> dict[str, int]:
+    """Return experiment -> how many of its trainings are still to be done."""
+    found = {}
+    for name, points in study.points.items():
+        jobs = [study.jobs[job] for job in dict.fromkeys(point.job for point in points)]
+        left = [training for job in jobs for training in job.own_trainings
+                if not folder.store(job.name).finished(training)]
+        found[name] = len(left)
+    return found
 
 
 def write_report(
@@ -206,11 +220,12 @@ def write_report(
     collected = [(each, rows) for each, rows in every if any(row['round'] for row in rows)]
     analysed = {each.name: to_analyse(study, folder, each.name)
                 for each, _ in collected if each.analyses}
-    write_pages(collected, out, command, analysed)
+    write_pages(collected, out, command, analysed, unfinished(study, folder))
     for each, rows in collected:
         send(study, each.name, judge(rows, each), out / 'scalars')
     count = copy_records(study, folder, out / 'records')
-    stores = {name: folder.store(name) for name, job in study.jobs.items() if folder.is_done(job)}
+    stores = {name: folder.store(name) for name, job in study.jobs.items()
+              if folder.has_rounds(job)}
     again = command.partition(' --only ')[0].replace('mmlth study run', 'mmlth study report')
     compared = _other(study, other, [each.name for each, _ in collected]) if other else None
     html = report_study(folder.work_dir.name, collected, stores, out, again, compared)

@@ -52,6 +52,17 @@ def test_without_dense_of_equal_budget_or_a_control_nothing_is_claimed(missing):
     assert verdicts(rows, BOX) == {}
 
 
+def test_a_control_that_is_asked_for_and_not_trained_yet_is_waited_for():
+    asked = dict(settings=dict(controls=['dense_budget', 'shuffle', 'random', 'signs']))
+    (found, ) = verdicts([each | asked for each in study()], BOX).values()
+    assert found.claim == UNDECIDED  # all others hold
+    assert found.sentence() == 'undecided (not trained yet: random)'
+    assert [each.n for each in found.comparisons] == [5, 0, 5]
+    assert '| random | 0 | - |' in to_markdown({('c', '', '', 80.0): found})
+    lost = verdicts([each | asked for each in study(budget=0.70)], BOX)
+    assert [each.claim for each in lost.values()] == [NOT_WINNING]
+
+
 def test_nothing_detected_counts_as_zero():
     rows = [each | dict(metrics={}) if not each['control'] else each for each in study()]
     (found, ) = verdicts(rows, BOX).values()

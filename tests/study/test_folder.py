@@ -55,6 +55,7 @@ def test_a_job_is_done_when_all_its_trainings_have_a_record_and_its_summary_hold
     assert not folder.is_done(plain)
     run_imp(toy_cfg, store.work_dir, rounds=1)
     assert folder.is_done(plain) and not folder.is_done(controlled)
+    assert folder.has_rounds(controlled) and not folder.summary(controlled).controls
     before = store.layout.summary.read_text()
     run_imp(toy_cfg, store.work_dir, rounds=1, controls=['random'])
     assert folder.is_done(controlled)

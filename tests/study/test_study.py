@@ -302,3 +302,17 @@ def test_a_study_that_grows_by_a_rewind_trains_a_dense_net_for_its_jobs_alone(tm
     assert not run_study('run', grown, *work)[0]
     shown = run_study('plan', grown, *work)[1]
     assert ' 3 tasks' in shown and shown.count('[done]') == 3
+
+
+def test_a_report_shows_tickets_whose_controls_are_still_to_be_done(finished, tmp_path):
+    path, work_dir, _ = finished
+    asked = dict(title='Bars', section='6', kind='bars', jobs=[
+        dict(rounds=1, label='ticket', controls=('random', 'dense_budget'))])
+    (tmp_path / 'study.py').write_text(
+        path.read_text().replace(repr(EXPERIMENTS), repr(dict(bars=asked))))
+    code, _, _ = run_study(
+        'report', tmp_path / 'study.py', '--work-dir', work_dir, '--report-dir', tmp_path)
+    page = (tmp_path / 'bars.md').read_text()
+    assert code == 0 and 'bars.csv](bars.csv). Still to be done: 1.' in page
+    with open(tmp_path / 'bars.csv', newline='') as file:
+        assert [row['control'] for row in csv.DictReader(file)] == ['', '', 'random']
