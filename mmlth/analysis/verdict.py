@@ -108,8 +108,9 @@ def judge(
 
     Returns:
         'winning' if the 95% interval of ticket - dense lies above -margin and that of ticket -
-        control above 0 for every control; 'not winning' if one of these means lies below its bound
-        (one-sided, 2.5% over the family by Holm); else 'undecided'.
+        control above 0 for every control, in all seeds of the ticket; 'not winning' if one of
+        these means lies below its bound (one-sided, 2.5% over the family by Holm); else
+        'undecided'.
 
     Raises:
         ValueError: A negative margin.
@@ -124,7 +125,7 @@ def judge(
         _compare(name, values, bound, p, family=len(others))
         for (name, _, bound), values, p in zip(others, differences, corrected, strict=True)
     )
-    if all(each.holds for each in comparisons):
+    if all(each.holds and each.n == len(ticket) for each in comparisons):
         return Verdict(claim=WINNING, comparisons=comparisons)
     if any(each.fails for each in comparisons):
         return Verdict(claim=NOT_WINNING, comparisons=comparisons)
@@ -155,4 +156,4 @@ def _seeds(comparisons: tuple[Comparison, ...]) -> int | None:
     if against:
         return min(filter(None, against), default=None)
     for_it = [each.seeds or 0 for each in comparisons if not each.holds]
-    return max(for_it) if all(for_it) else None
+    return max(for_it, default=None) if all(for_it) else None

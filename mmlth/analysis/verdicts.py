@@ -37,13 +37,14 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
     for point, tickets in _tickets(rows).items():
         controls = _controls_of(tickets, rows, metric)
         asked = {name for row in tickets for name in row['settings'].get('controls', ())}
-        dense = controls.get(BUDGET)
+        names = {*controls, *asked}
         destroyed = {
             name: controls.get(name, {})
             for name in DESTROYED
-            if name in controls or name in asked
+            if name in names
         }
-        if dense and destroyed:
+        if BUDGET in names and destroyed:
+            dense = controls.get(BUDGET, {})
             found[point] = judge(_scores(tickets, metric), dense, destroyed)
     return found
 

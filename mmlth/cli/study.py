@@ -6,6 +6,7 @@ training is done by one of them.
 """
 import argparse
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,8 +117,8 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        '--report-dir', metavar='DIR', help='where the pages go (default: WORK_DIR/report)')
+    where = 'where the pages go (default: WORK_DIR/report)'
+    parser.add_argument('--report-dir', metavar='DIR', help=where)
     parser.add_argument(
         '--compare', metavar='DIR', help='work dir of the same study run elsewhere; index.html '
         'gets a table of the points that both have')
@@ -125,9 +126,10 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True)
 class _Read:
-    """A study as the arguments name it."""
+    """A study as the arguments name it, and what of it is run."""
 
     study: 'Study'
+    to_run: 'Study'
     tasks: 'dict[str, Task]'
     folder: 'StudyFolder'
 
@@ -135,16 +137,18 @@ class _Read:
 def _read(args: argparse.Namespace) -> _Read:
     from mmlth.engine.config_files import AMP_OPTIONS, load_config
     from mmlth.study.folder import StudyFolder
+    from mmlth.study.idle import without_idle
     from mmlth.study.plan import read_study
     from mmlth.study.tasks import list_tasks
 
     options = {**(args.cfg_options or {}), **(AMP_OPTIONS if args.amp else {})}
-    study = read_study(
-        load_config(args.study), config=args.config, only=tuple(args.only), options=options)
+    cfg = load_config(args.study)
+    study = read_study(cfg, config=args.config, only=tuple(args.only), options=options)
     for why in study.left_out.values():
         print(f'mmlth study: left out: {why}', file=sys.stderr)
     folder = StudyFolder(args.work_dir or f'work_dirs/{Path(args.study).stem}')
-    return _Read(study, list_tasks(study, folder.has_dense), folder)
+    to_run = without_idle(study, folder)
+    return _Read(study, to_run, list_tasks(to_run), folder)
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -155,9 +159,9 @@ def plan(args: argparse.Namespace) -> int:
     from mmlth.study.states import format_plan
 
     found = _read(args)
-    checked = check_jobs(found.study, found.folder, data_root=args.data_root, need_data=False)
-    print(format_plan(found.study, found.tasks, found.folder))
-    print(estimate(found.study, found.tasks, found.folder, data_root=args.data_root,
+    checked = check_jobs(found.to_run, found.folder, data_root=args.data_root, need_data=False)
+    print(format_plan(found.to_run, found.tasks, found.folder))
+    print(estimate(found.to_run, found.tasks, found.folder, data_root=args.data_root,
                    probe=args.probe))
     print(checked)
     if args.figure:
@@ -175,8 +179,8 @@ def run(args: argparse.Namespace) -> int:
     found = _read(args)
     _other(args)
     checked = check_jobs(
-        found.study, found.folder, workers=machine.workers, data_root=args.data_root)
-    print(f'{format_plan(found.study, found.tasks, found.folder)}\n{checked}', flush=True)
+        found.to_run, found.folder, workers=machine.workers, data_root=args.data_root)
+    print(f'{format_plan(found.to_run, found.tasks, found.folder)}\n{checked}', flush=True)
     failed = _execute(args, found, machine)
     _report(args, found)
     for name, why in failed.items():
@@ -190,7 +194,7 @@ def _execute(args: argparse.Namespace, found: _Read, machine: 'Machine') -> dict
     from mmlth.study.tasks import longest_first
 
     tasks = longest_first(found.tasks) if args.order == 'longest' else found.tasks
-    common = found.study, tasks, found.folder, machine
+    common = found.to_run, tasks, found.folder, machine
     if args.executor == 'slurm':
         return slurm.run_tasks(*common, args.slurm, args.data_root)
     if args.executor == 'ray':
@@ -201,13 +205,11 @@ def _execute(args: argparse.Namespace, found: _Read, machine: 'Machine') -> dict
 
 def status(args: argparse.Namespace) -> int:
     """Print what is done, runs, waits and has failed."""
-    import time
-
     from mmlth.study.states import format_status, is_over
 
     found = _read(args)
     while True:
-        print(format_status(found.study, found.tasks, found.folder), flush=True)
+        print(format_status(found.to_run, found.tasks, found.folder), flush=True)
         if not args.watch or is_over(found.tasks, found.folder):
             return 0
         time.sleep(args.watch)
@@ -231,10 +233,9 @@ def _other(args: argparse.Namespace) -> 'StudyFolder | None':
     """Return the study to compare with, which must exist."""
     from mmlth.study.folder import StudyFolder
 
-    other = StudyFolder(args.compare) if args.compare else None
-    if other:
-        other.check_exists()
-    return other
+    if args.compare:
+        StudyFolder(args.compare).check_exists()
+    return StudyFolder(args.compare) if args.compare else None
 
 
 def _command(args: argparse.Namespace) -> str:

@@ -43,12 +43,11 @@ class Captured:
             FileNotFoundError: It wasn't kept; names those that were.
         """
         points = {name: self.layout.captured_state(name) for name in self.job.get('states', ())}
-        if self.layout.state.exists():
-            points[self._own] = self.layout.state
+        points[self._own] = self.layout.state
         return self._kept(points, moment, 'the whole state', 'capture_states')
 
     def links(self, training: Training, other: Layout) -> dict[Path, Path]:
-        """Return each file that an equal training of another job keeps -> its place there.
+        """Return where an equal training of another job keeps a file -> that file here.
 
         Args:
             training: Of the other job; only a dense one keeps anything.
@@ -60,10 +59,10 @@ class Captured:
         if training.number:
             return {}
         own = training.moment
-        found = {self.weights(m.name): other.captured(m.name) for m in training.captures}
+        found = {other.captured(m.name): self.weights(m.name) for m in training.captures}
         for moment in training.states:
-            found[self.state(moment.name)] = other.state_at(moment.name, own.name)
-        return {**found, self.weights(own.name): other.rewind}
+            found[other.state_at(moment.name, own.name)] = self.state(moment.name)
+        return {**found, other.rewind: self.weights(own.name)}
 
     @property
     def _own(self) -> str:

@@ -153,7 +153,7 @@ class Store(WorkDir):
         folder = self.layout.round_dir(*training.key)
         folder.mkdir(parents=True, exist_ok=True)
         trained = other.checkpoint(training)
-        for source, target in other.captured.links(training, self.layout).items():
+        for target, source in other.captured.links(training, self.layout).items():
             target.parent.mkdir(exist_ok=True)
             link_or_copy(source, target)
         link_or_copy(trained, folder / trained.name)
@@ -166,16 +166,20 @@ class Store(WorkDir):
     # All of it
 
     def summarise(self) -> Summary:
-        """Collect the records of all finished trainings into ``summary.json``."""
+        """Write the records of all finished trainings to ``summary.json``."""
+        summary = self.collect()
+        records.save(summary, self.layout.summary)
+        return summary
+
+    def collect(self) -> Summary:
+        """Collect the records of all finished trainings."""
         job = self.job() or {}
         found = [vars(records.load_round(path)) for path in self._record_files()]
-        summary = Summary(
+        return Summary(
             config=job.get('config', ''), settings=job.get('settings', {}),
             rounds=[r for r in found if not r['control']],
             controls=[r for r in found if r['control']],
             seconds=sum(r['seconds'] for r in found if not r['trained_in']))
-        records.save(summary, self.layout.summary)
-        return summary
 
     def has_summary(self) -> bool:
         """Tell whether ``summary.json`` is written."""

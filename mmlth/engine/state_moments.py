@@ -5,7 +5,7 @@ from mmengine.config import Config
 
 from mmlth.core.moment import Moment
 
-_NEARLY_WHOLE = 1e-3  # epochs; a share is written with a few digits
+_NEARLY_WHOLE = 1e-6  # epochs
 
 
 def check_state_moments(cfg: Config, moments: Iterable[Moment]) -> None:
@@ -15,15 +15,14 @@ def check_state_moments(cfg: Config, moments: Iterable[Moment]) -> None:
     steps are checked by :class:`mmlth.engine.hooks.CaptureStateHook`, which knows an epoch's.
 
     Args:
-        cfg: With a ``train_cfg``; trainings by iterations go on from any step.
+        cfg: Whose ``train_cfg`` counts epochs; trainings by iterations go on from any step.
         moments: Of which the whole state is to be kept.
     """
-    epochs = cfg.train_cfg.get('max_epochs')
+    epochs = (cfg.get('train_cfg') or {}).get('max_epochs')
     for moment in moments:
-        if epochs is None or moment.unit != 'share':
-            continue
-        at = moment.value * epochs
+        at = float(moment.value * epochs) if epochs and moment.unit == 'share' else 0.0
         if abs(at - round(at)) > _NEARLY_WHOLE:
             raise ValueError(
-                f'rewind={moment.text!r} with a state to go back to must end an epoch, but lies '
-                f'after {at:.4g} of {epochs}: set rewind="epoch_{max(1, round(at))}"')
+                f'rewind={moment.text!r} with a state to go back to (capture_states of a dense '
+                f'net) must end an epoch, but lies after {at:.4g} of {epochs}: set '
+                f'"epoch_{max(1, round(at))}"')

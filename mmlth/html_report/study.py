@@ -34,7 +34,7 @@ def report_study(
     Args:
         title: Of the page.
         collected: Experiments that have a finished ticket, each with its rows.
-        stores: Name -> work directory of every finished job.
+        stores: Name -> work directory of every job with finished rounds.
         out: Folder, in which NAME.png, NAME.pdf and NAME.csv of each experiment lie.
         command: That writes the page.
         other: A second study to compare with, whose equal points get a table in each section.

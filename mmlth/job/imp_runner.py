@@ -108,7 +108,9 @@ class IMPRunner:
             on_rank_0(check_annotations, self.cfg)
             on_rank_0(check_classes, self.cfg)
         on_every_rank(check_last_rate, self.cfg, self.work.settings.rewind)
-        on_every_rank(check_state_moments, self.cfg, self.work.trainings[0].states)
+        dense = self.work.trainings[0]
+        if not self.store.finished(dense):
+            on_every_rank(check_state_moments, self.cfg, dense.states)
         facts = self.work.facts()
         check_same(facts['identity'])
         there = on_rank_0(whose, self.store, facts, accept=self.accept,
@@ -139,7 +141,8 @@ class IMPRunner:
         if adopted is not None:
             return adopted
         resume, begin, rates = on_rank_0(self.work.start_of, training)
-        for path in filter(None, (resume, rates)):
+        state = self.store.layout.state if training.needs_state else None
+        for path in filter(None, (resume, rates, state)):
             wait_until(path.exists)  # a network file system may show it late
         plan, trainings = self.work.plan, self.work.trainings
         kept = round(training.density * plan.scope_size)

@@ -98,14 +98,15 @@ class SettingFields:
         (), 'rounds that get controls; () is the last', dict(nargs='+', type=int, metavar='N'))
     dense_from: str | None = _setting(
         None, 'work directory of a job with this config and seed, whose dense round and w_k are '
-        'taken over instead of trained again; it must have captured them (its rewind or capture)',
+        'taken over instead of trained again; it must have captured them (its rewind, capture or '
+        'capture_states)',
         dict(metavar='DIR'))
     capture: tuple[str | int, ...] = _setting(
         (), 'further points, as rewind takes them, whose weights the dense round keeps for jobs '
         'that share it', dict(nargs='+', type=_number, metavar='K'))
     capture_states: tuple[str | int, ...] = _setting(
-        (), 'points whose optimizer state and schedule the dense round keeps too, for jobs that '
-        'share it and go back to them; ends of epochs where a training counts epochs',
+        (), 'points whose weights, optimizer state and schedule the dense round keeps, for jobs '
+        'that share it and go back to them; ends of epochs where a training counts epochs',
         dict(nargs='+', type=_number, metavar='K'))
     ticket: str | None = _setting(
         None, 'ticket file to train beside the dense net instead of one found here, with its own '

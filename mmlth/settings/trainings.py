@@ -59,11 +59,12 @@ def _tickets(settings: SettingFields) -> list[Training]:
 
 def _dense(settings: SettingFields) -> Training:
     goes_back = settings.lr_schedule == 'continue' or settings.optimizer == 'rewound'
-    states = map(Moment.parse, settings.capture_states)
+    asked = tuple(map(Moment.parse, settings.capture_states))
+    own = (settings.moment, ) if goes_back else ()
     dense = Training(
         number=0,
-        captures=tuple(map(Moment.parse, settings.capture)),
-        states=tuple(dict.fromkeys((*([settings.moment] if goes_back else []), *states))),
+        captures=tuple(dict.fromkeys((*map(Moment.parse, settings.capture), *asked))),
+        states=tuple(dict.fromkeys((*own, *asked))),
         shared_from=settings.dense_from or '',
         **_common(settings),
     )

@@ -129,8 +129,10 @@ def _check_net(
         with _named(job):
             check_last_rate(cfg, job.planned.rewind)
     for job in reversed(jobs):  # a dense net, which comes first, keeps what others ask for
-        with _named(job):
-            check_state_moments(cfg, job.trainings[0].states)
+        dense = job.trainings[0]
+        if not folder.store(job.name).finished(dense):
+            with _named(job):
+                check_state_moments(cfg, dense.states)
     disk = Disk()
     for job in jobs:
         disk = disk.and_then(_disk(job, folder, net.parameters, cfg))

@@ -3,7 +3,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmlth.core.moment import Moment
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.study_job import StudyJob
 
@@ -73,19 +72,20 @@ def _dense_jobs(jobs: Iterable[StudyJob], others: Iterable[StudyJob]) -> dict[st
 def _dense_job(sharing: Sequence[StudyJob]) -> StudyJob:
     """Return the job that trains a dense net for these and keeps the weights they rewind to."""
     first = sharing[0]
-    moments = {job.planned.moment for job in sharing if not job.planned.moment.is_start}
-    states = {moment for job in sharing for moment in job.trainings[0].states}
+    late = [job for job in sharing if not job.planned.moment.is_start]
     return StudyJob(
         config=first.config,
         config_file=first.config_file,
         cfg_options=first.cfg_options,
         settings=_dense_settings(first),
-        capture=_in_order(moments),
-        capture_states=_in_order(states))
+        capture=_moments(late),
+        capture_states=_moments(job for job in late if job.trainings[0].states))
 
 
-def _in_order(moments: Iterable[Moment]) -> tuple[str | int, ...]:
-    return tuple(moment.text for moment in sorted(moments, key=lambda m: m.name))
+def _moments(jobs: Iterable[StudyJob]) -> tuple[str | int, ...]:
+    """Return each moment that jobs rewind to once, as one of them writes it, in order of names."""
+    written = {job.planned.moment: job.planned.rewind for job in jobs}
+    return tuple(written[moment] for moment in sorted(written, key=lambda m: m.name))
 
 
 def _dense_settings(job: StudyJob) -> dict[str, Any]:

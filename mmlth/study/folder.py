@@ -93,14 +93,6 @@ class StudyFolder:
         layout = self.store(job).layout
         return all(has_dump(layout.round_dir(*each.key)) for each in trainings)
 
-    def has_dense(self, job: StudyJob) -> bool:
-        """Tell whether a job has a dense net although the one that it would share isn't trained.
-
-        It took over one that keeps less, of which the study has asked for more since.
-        """
-        shared, own = self.store(job.dense), self.store(job.name)
-        return not shared.finished(job.trainings[0]) and own.finished(job.trainings[0])
-
     def is_running(self, task: Task) -> bool:
         """Tell whether a process works on a task, here or on a host that shares the folder."""
         layout = self.store(task.job).layout
@@ -126,7 +118,7 @@ class StudyFolder:
             held = {(r['round'], r['control']) for r in [*found.rounds, *found.controls]}
             if all(each.key in held for each in job.trainings if store.finished(each)):
                 return found
-        return store.summarise()  # it is written after the records, and a kill may fall in between
+        return store.collect()  # it is written after the records: a kill may fall in between
 
     # Which job has finished a training, by its id
 

@@ -11,6 +11,7 @@ from mmlth.analysis.experiments import Experiment
 from mmlth.core.choices import FROM_PREDICTIONS
 from mmlth.core.training import Key
 from mmlth.engine.config_files import MissingPackageError
+from mmlth.engine.state_moments import check_state_moments
 from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
 from mmlth.study.study_job import StudyJob
@@ -202,9 +203,13 @@ def _later_jobs(reader: EntryReader, others: Mapping[str, Any]) -> list[StudyJob
     jobs: list[StudyJob] = []
     for name, fields in others.items():
         try:
-            jobs += _jobs({name: _entries(reader, name, fields)})
+            found = _jobs({name: _entries(reader, name, fields)})
+            for job in found:
+                if states := job.trainings[0].states:
+                    check_state_moments(job.read_config(), states)
         except (ValueError, OSError, KeyError):
             continue
+        jobs += found
     return jobs
 
 

@@ -1,6 +1,7 @@
 """Collect the finished trainings of a study, and write its report."""
 import math
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +14,17 @@ from mmlth.analysis.metrics import without_absent
 from mmlth.core.controls import CONTROLS, largest_masks
 from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overlap
 from mmlth.core.records import Summary, save
+from mmlth.core.training import Training
 from mmlth.html_report.study import Other, report_study
 from mmlth.study.folder import StudyFolder
+from mmlth.study.idle import without_idle
 from mmlth.study.pages import judge, write_pages
 from mmlth.study.plan import Point, Study
 from mmlth.study.study_job import StudyJob
+from mmlth.study.tasks import list_tasks
 from mmlth.study.verdict_scalars import send
 
+DENSE = Training(number=0)  # as records of a job name it
 Record = dict[str, Any]  # a RoundRecord as a summary holds it
 
 
@@ -74,8 +79,11 @@ def _dense_record(
     """Return the record of the whole dense training that a job is compared with, if any."""
     if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
         return summary.rounds[0]
-    dense = study.jobs[study.dense_of(job)]
-    return folder.summary(dense).rounds[0] if folder.has_rounds(dense) else None
+    name = study.dense_of(job)
+    for other in study.jobs.values():  # a job that took it over has its record too
+        if name in (other.name, other.dense) and folder.store(other.name).finished(DENSE):
+            return folder.summary(other).rounds[0]
+    return None
 
 
 def _shown(summary: Summary, kind: str) -> Iterator[Record]:
@@ -192,13 +200,14 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
 
 def unfinished(study: Study, folder: StudyFolder) -> dict[str, int]:
     """Return experiment -> how many of its trainings are still to be done."""
-    found = {}
-    for name, points in study.points.items():
-        jobs = [study.jobs[job] for job in dict.fromkeys(point.job for point in points)]
-        left = [training for job in jobs for training in job.own_trainings
-                if not folder.store(job.name).finished(training)]
-        found[name] = len(left)
-    return found
+    tasks = list_tasks(without_idle(study, folder)).values()
+    left = Counter({task.name: 0 for task in tasks})
+    for task in tasks:
+        finished = folder.store(task.job).finished
+        left[task.job] += sum(training.key not in task.shared and not finished(training)
+                              for training in task.trainings)
+    return {name: sum(left[job] for job in {point.job for point in points})
+            for name, points in study.points.items()}
 
 
 def write_report(

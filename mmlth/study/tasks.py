@@ -1,5 +1,5 @@
 """The graph of a study: what one process trains at a time, and what must be done before."""
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
@@ -44,31 +44,20 @@ class Task:
         return sum(each.stretch for each in self.trainings if each.key not in self.shared)
 
 
-def list_tasks(
-    study: Study, has_dense: Callable[[StudyJob], bool] = lambda _: False,
-) -> dict[str, Task]:
+def list_tasks(study: Study) -> dict[str, Task]:
     """Return name -> task of every job, what a task needs before it.
 
     Equal trainings of several jobs are done by the first that lists them.
-
-    Args:
-        study: From :func:`mmlth.study.plan.read_study`.
-        has_dense: Tells whether a job waits for its dense net no more. A dense net that no job
-            waits for and no experiment shows is left out: one that has to keep more since the
-            study has grown isn't trained again for jobs that have taken over the one before.
     """
-    needs_of = {job.name: _needs(job, has_dense) for job in study.jobs.values()}
-    wanted = {name for needs in needs_of.values() for name in needs}
-    wanted.update(point.job for points in study.points.values() for point in points)
-    idle = {job.dense for job in study.jobs.values()} - wanted
     done_by: dict[str, str] = {}  # id of a training -> task
     found: dict[str, Task] = {}
-    for job in (job for job in study.jobs.values() if job.name not in idle):
-        for task in _tasks_of(job, needs_of[job.name]):
+    for job in study.jobs.values():
+        for task in _tasks_of(job):
             ids = study.ids.get(job.name, {})
             owners = {key: done_by[ids[key]] for key in task.keys if ids.get(key) in done_by}
             shared = {*owners, *([(0, '')] if job.dense and (0, '') in task.keys else [])}
-            needs = dict.fromkeys([*task.needs, *owners.values()])
+            before = [name for name in task.needs if name in study.jobs]  # others are left out
+            needs = dict.fromkeys([*before, *owners.values()])
             found[task.name] = Task(
                 name=task.name, job=task.job, trainings=task.trainings, needs=tuple(needs),
                 shared=frozenset(shared), tested=task.tested)
@@ -106,16 +95,11 @@ def levels(tasks: Mapping[str, Task]) -> list[list[Task]]:
     return found
 
 
-def _needs(job: StudyJob, has_dense: Callable[[StudyJob], bool]) -> tuple[str, ...]:
-    taken_over = bool(job.dense) and job.dense != job.source and has_dense(job)
-    return tuple(name for name in job.needs if not (taken_over and name == job.dense))
-
-
-def _tasks_of(job: StudyJob, needs: tuple[str, ...]) -> Iterator[Task]:
+def _tasks_of(job: StudyJob) -> Iterator[Task]:
     """Yield the rounds of a job as one task, then a task for each control."""
     rounds = tuple(training for training in job.trainings if not training.label)
     tested = job.compared if job.predictions else ()
-    yield Task(name=job.name, job=job.name, trainings=rounds, needs=needs, tested=tested)
+    yield Task(name=job.name, job=job.name, trainings=rounds, needs=job.needs, tested=tested)
     for training in job.trainings:
         if training.label:
             name = f'{job.name}__round_{training.number:02d}_{training.label}'

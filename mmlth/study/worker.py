@@ -63,11 +63,11 @@ def run(folder: StudyFolder, task: str, data_root: str | None, launcher: str) ->
     job, keys = folder.read_task(task)
     cfg = job.read_config(data_root)
     given: dict[str, Any] = {}
-    if job.dense:
+    store = folder.store(job.name)
+    if job.dense and not store.finished(job.trainings[0]):  # else it may be there no more
         given['dense_from'] = str(folder.store(job.dense).work_dir)
     if job.source:
         given['ticket'] = str(_carried(job, cfg, folder))
-    store = folder.store(job.name)
     runner = IMPRunner(
         cfg, job.imp_settings(**given), store.work_dir, launcher=launcher, finder=folder.find)
     runner.run(only=keys)

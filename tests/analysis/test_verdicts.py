@@ -46,7 +46,7 @@ def test_controls_of_another_round_are_not_its_own():
     assert verdicts(rows, BOX) == {}
 
 
-@pytest.mark.parametrize('missing', ['dense_budget', 'shuffle'])
+@pytest.mark.parametrize('missing', ['dense_budget', 'shuffle'])  # nobody asks for it
 def test_without_dense_of_equal_budget_or_a_control_nothing_is_claimed(missing):
     rows = [each for each in study() if each['control'] != missing]
     assert verdicts(rows, BOX) == {}
@@ -61,6 +61,16 @@ def test_a_control_that_is_asked_for_and_not_trained_yet_is_waited_for():
     assert '| random | 0 | - |' in to_markdown({('c', '', '', 80.0): found})
     lost = verdicts([each | asked for each in study(budget=0.70)], BOX)
     assert [each.claim for each in lost.values()] == [NOT_WINNING]
+    no_dense = [each | asked for each in study() if each['control'] != 'dense_budget']
+    (found, ) = verdicts(no_dense, BOX).values()
+    assert found.sentence() == 'undecided (not trained yet: dense of equal budget, random)'
+
+
+def test_a_control_that_lacks_seeds_of_the_ticket_is_waited_for():
+    rows = [each for each in study() if each['control'] != 'shuffle' or each['seed'] < 4]
+    (found, ) = verdicts(rows, BOX).values()
+    assert all(each.holds for each in found.comparisons)
+    assert found.claim == UNDECIDED and found.sentence().endswith('more seeds are needed')
 
 
 def test_nothing_detected_counts_as_zero():

@@ -13,7 +13,7 @@ def check(cfg, *moments):
 def test_shares_must_end_an_epoch(tmp_path):
     cfg = toys.read_config(tmp_path)
     cfg.train_cfg.max_epochs = 48
-    check(cfg, '25%', '2.0833%', 'epoch_1', 7)
+    check(cfg, '25%', '6.25%', 'epoch_1', 7)
     with pytest.raises(ValueError, match=r"rewind='90%' .*lies after 43.2 of 48: .*\"epoch_43\""):
         check(cfg, '25%', '90%')
     with pytest.raises(ValueError, match='epoch_1"'):

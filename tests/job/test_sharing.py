@@ -32,8 +32,8 @@ def job(toy_cfg, run_imp, tmp_path):
 
 @pytest.fixture
 def dense(job, tmp_path):
-    """A dense round alone that keeps its weights at a quarter (step 3 of 12) and after 4 steps."""
-    job('dense', rounds=0, capture=['25%', 'epoch_1'], capture_states=['epoch_1'])
+    """A dense round alone that keeps weights at a quarter (step 3 of 12), and after 4 and 8 steps."""
+    job('dense', rounds=0, capture=['25%', 'epoch_2'], capture_states=['epoch_1'])
     return str(tmp_path / 'dense')
 
 
@@ -104,11 +104,11 @@ def test_refuses_a_dense_round_that_is_not_the_same(dense, job, tmp_path):
         job('other', dense_from=dense, steps=8)
     with pytest.raises(
         FileNotFoundError,
-        match='keeps weights of share_0.25, epoch_1, step_0.*step_7 is needed',
+        match='keeps weights of share_0.25, epoch_2, epoch_1, step_0.*step_7 is needed',
     ):
         job('other', dense_from=dense, rewind=7)
-    with pytest.raises(FileNotFoundError, match='keeps the whole state of epoch_1, but share_0.25'):
-        job('other', dense_from=dense, rewind='25%', lr_schedule='continue')
+    with pytest.raises(FileNotFoundError, match='keeps the whole state of epoch_1, but epoch_2'):
+        job('other', dense_from=dense, rewind='epoch_2', lr_schedule='continue')
     with pytest.raises(FileNotFoundError, match='holds no finished dense round'):
         job('other', dense_from=str(tmp_path / 'nothing'))
     job('early', early_bird=dict(fraction=0.5))

@@ -1,6 +1,4 @@
 """The graph of a study: which trainings are one, and what waits for what."""
-from dataclasses import replace
-
 import pytest
 import toys
 from stand_ins import write_study
@@ -15,10 +13,10 @@ BUDGET = 'dense_budget'
 @pytest.fixture
 def read(tmp_path):
     """Return the tasks of a study of one experiment with these entries."""
-    def read(*jobs, **options):
+    def read(*jobs):
         one = dict(title='One', section='1', kind='curve', jobs=list(jobs))
         path = write_study(tmp_path / 'study.py', toys.write_config(tmp_path), dict(one=one))
-        return list(list_tasks(read_study(load_config(str(path))), **options).values())
+        return list(list_tasks(read_study(load_config(str(path)))).values())
     return read
 
 
@@ -85,13 +83,3 @@ def test_the_longest_chain_of_training_starts_first(read):
     for task in found.values():
         assert started.issuperset(task.needs)
         started.add(task.name)
-
-
-def test_a_dense_net_that_no_job_waits_for_is_left_out(read):
-    entries = dict(rewind=['init', '25%'])
-    dense, *jobs = read(entries)
-    assert read(entries, has_dense=lambda job: job.planned.rewind == 'init') == [
-        dense, replace(jobs[0], needs=()), jobs[1]]
-    alone = read(entries, has_dense=lambda job: True)
-    assert alone == [replace(job, needs=()) for job in jobs]
-    assert len(read(entries, dict(rounds=0), has_dense=lambda job: True)) == 3  # it is shown

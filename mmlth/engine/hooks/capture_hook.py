@@ -104,8 +104,9 @@ class CaptureStateHook(Hook):
         if self.by_epoch and self.iteration % timeline.epoch:
             nearest = max(1, round(self.iteration / timeline.epoch))
             raise ValueError(
-                f'rewind={self.moment.value} with a state to go back to must end an epoch, which '
-                f'has {timeline.epoch} iterations here: set rewind="epoch_{nearest}"')
+                f'rewind={self.moment.text!r} with a state to go back to (capture_states of a '
+                f'dense net) must end an epoch, which has {timeline.epoch} iterations here: set '
+                f'"epoch_{nearest}"')
 
     def after_train_epoch(self, runner: Runner) -> None:
         if self.by_epoch and runner.iter == self.iteration:
