@@ -101,9 +101,8 @@ experiments = dict(
     rounds=dict(
         title='One pruning or three', section='After Girish et al., CVPR 2021', kind='bars',
         jobs=[
-            dict(each, line='90%', **seed) for seed in five_seeds for each in (
-                dict(rounds=1, label='one round'),
-                dict(rounds=3, label='three rounds', controls=('shuffle', 'reinit', 'dense_budget')))]),
+            dict(each, label='ticket', controls=('dense_budget', 'shuffle', 'reinit'), **seed)
+            for seed in five_seeds for each in (dict(rounds=1, line='one round'), dict(rounds=3, line='three rounds'))]),
     rewinds=dict(
         title='Rewinding weights, or the learning rate alone', section='After Renda et al., ICLR 2020', kind='bars',
         jobs=[dict(rewind=rewind, label=rewind, line='90%', **seed) for seed in seeds for rewind in ('init', '25%', 'lr')]),

@@ -162,6 +162,41 @@ def test_later_rewinds_are_those_of_the_table(converged):
 
 
 @pytest.mark.parametrize('name, row', [
+    ('rounds_00_01', 'dense | 54%, first round'),
+    ('rounds_02_03', '78%, second round | 90%, third round'),
+    ('rounds_00_03', 'dense | 90%, third round'),
+    ('init', 'dense | 90%, one pruning')])
+def test_barriers_between_rounds_are_those_of_their_files(converged, name, row):
+    path = PUBLISHED / 'winning' / 'barriers' / f'{name}_seed-0.json'
+    heights = [json.loads(path.read_text())['barriers'][of]['height'] for of in (BOXES, 'loss')]
+    assert f'| {row} | {heights[0]:.3f} | {heights[1]:.3f} |' in converged
+    loses = f'to that of 90% a straight line loses {heights[0]:.3f}'
+    assert heights[0] > 0.002 or loses in converged
+
+
+def test_signs_and_shares_of_three_rounds_are_those_of_their_files(converged):
+    kept = {}
+    for seed in (0, 1):
+        path = PUBLISHED / 'winning' / f'overlap_rounds_seed-{seed}.json'
+        for ticket in json.loads(path.read_text())['tickets']:
+            kept.setdefault(ticket['name'], []).append(ticket['signs_kept'])
+    said = {name: '{:.1%} and {:.1%}'.format(*(each['equal'] for each in seeds))
+            for name, seeds in kept.items()}
+    assert (f'{said["round 1"]} after the first round, {said["round 2"]}, then {said["round 3"]}, '
+            f'against {said["one pruning"]} after one pruning, 50% by chance') in converged
+    assert all(abs(each['chance'] - 0.5) < 0.005 for seeds in kept.values() for each in seeds)
+    records = PUBLISHED / 'winning' / 'records'
+    shares = {rounds: ['{:.1%}'.format(
+        load_summary(path).rounds[-1]['layer_density']['neck.fpn_convs.0.conv.weight'])
+        for seed in (0, 1)
+        for path in records.glob(f'*half_target_sparsity-0.9_rounds-{rounds}_seed-{seed}_*')]
+        for rounds in (1, 3)}
+    (only, ) = set(shares[3])
+    assert (f'keeps {only} of its weights in both seeds, after one pruning '
+            f'{shares[1][0]} and {shares[1][1]}.') in converged
+
+
+@pytest.mark.parametrize('name, row', [
     ('init', 'w_0'), ('25', 'w_k after a quarter'), ('lr', 'trained weights (`lr`)')])
 def test_barriers_are_those_of_their_files(converged, name, row):
     path = PUBLISHED / 'winning' / 'barriers' / f'{name}_seed-0.json'

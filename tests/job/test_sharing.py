@@ -32,7 +32,7 @@ def job(toy_cfg, run_imp, tmp_path):
 
 @pytest.fixture
 def dense(job, tmp_path):
-    """A dense round alone that keeps weights at a quarter (step 3 of 12), and after 4 and 8 steps."""
+    """A dense round alone that keeps weights after 3 (a quarter), 4 and 8 steps of 12."""
     job('dense', rounds=0, capture=['25%', 'epoch_2'], capture_states=['epoch_1'])
     return str(tmp_path / 'dense')
 
