@@ -21,7 +21,7 @@ from mmlth.html_report.page import is_installed
 from mmlth.study.cost import probe_seconds
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
-from mmlth.study.report import _at_their_mean
+from mmlth.study.rows import _at_their_mean
 from mmlth.transfer.tickets import target_settings, transfer_ticket
 
 EXPERIMENTS = dict(

@@ -1,0 +1,156 @@
+"""The finished trainings of a study's experiment, as rows of its page."""
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from types import MappingProxyType
+from typing import Any
+
+from mmlth.analysis import experiments
+from mmlth.analysis.metrics import without_absent
+from mmlth.core.controls import CONTROLS, largest_masks
+from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overlap
+from mmlth.core.records import Summary
+from mmlth.core.training import Training
+from mmlth.study.folder import StudyFolder
+from mmlth.study.plan import Point, Study
+from mmlth.study.study_job import StudyJob
+
+DENSE = Training(number=0)  # as records of a job name it
+Record = dict[str, Any]  # a RoundRecord as a summary holds it
+
+
+def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Row]:
+    """Return one row for each finished training of an experiment, dense nets once.
+
+    A job counts as soon as its rounds are finished, with the controls that are.
+
+    Args:
+        study: From :func:`mmlth.study.plan.read_study`.
+        folder: Of the study.
+        name: Of the experiment.
+    """
+    rows: list[experiments.Row] = []
+    shown: set[str] = set()
+    kind, axis = study.experiments[name].kind, study.x[name]
+    for point in study.points[name]:
+        job = study.jobs[point.job]
+        if not folder.has_rounds(job):
+            continue
+        summary = folder.summary(job)
+        dense = _dense_record(study, folder, job, summary)
+        if dense is None:
+            continue
+        baseline = study.dense_of(job)
+        if baseline not in shown:
+            shown.add(baseline)
+            rows.append(_row(point, job, dense, dense))
+        for record in _shown(summary, kind):
+            x = _x(axis, record, summary.rounds[0], dense)
+            ious = _overlaps(study, folder, job) if axis == 'early_bird' else {}
+            rows.append(_row(point, job, record, dense, x=x, ious=ious))
+    return _at_their_mean(rows) if axis == 'multiply_adds' else rows
+
+
+def _at_their_mean(rows: list[experiments.Row]) -> list[experiments.Row]:
+    """Move the seeds of a point, whose measured x differ a little, to the mean of these."""
+    points: dict[tuple[Any, ...], list[experiments.Row]] = {}
+    for row in rows:
+        point = (row['config'], row['line'], row['label'], row['control'])
+        points.setdefault((*point, round(row['sparsity'], 3)), []).append(row)
+    for seeds in points.values():
+        found = [row['x'] for row in seeds if row['x'] is not None]
+        for row in seeds:
+            row['x'] = fmean(found) if found else None
+    return rows
+
+
+def _dense_record(
+    study: Study, folder: StudyFolder, job: StudyJob, summary: Summary,
+) -> Record | None:
+    """Return the record of the whole dense training that a job is compared with, if any."""
+    if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
+        return summary.rounds[0]
+    name = study.dense_of(job)
+    for other in study.jobs.values():  # a job that took it over has its record too
+        if name in (other.name, other.dense) and folder.store(other.name).finished(DENSE):
+            return folder.summary(other).rounds[0]
+    return None
+
+
+def _shown(summary: Summary, kind: str) -> Iterator[Record]:
+    """Yield the last ticket, then its controls where they are drawn."""
+    if len(summary.rounds) > 1:
+        yield summary.rounds[-1]
+        shown = summary.controls if kind == 'bars' else []
+        yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
+
+
+def _row(
+    point: Point,
+    job: StudyJob,
+    record: Record,
+    dense: Record,
+    x: float | None = None,
+    ious: Mapping[str, float] = MappingProxyType({}),
+) -> experiments.Row:
+    is_dense = record['round'] == 0
+    return dict(
+        job=job.name,
+        config=Path(job.config).stem,
+        seed=point.seed,
+        round=record['round'],
+        control=record['control'],
+        sparsity=record['sparsity'],
+        network_sparsity=record['network_sparsity'],
+        metrics=without_absent(record['metrics']),
+        dense=without_absent(dense['metrics']),
+        settings=job.settings,
+        layer_density=record['layer_density'],
+        label='dense' if is_dense else record['control'] or point.label,
+        line='' if is_dense else point.line,
+        x=x,
+        iou=ious.get('iou'),
+        chance_iou=ious.get('chance_iou'),
+        init_iou=ious.get('init_iou'),
+        seconds=record['seconds'])
+
+
+def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
+    """Place a record along x.
+
+    Args:
+        axis: One of :data:`mmlth.study.plan.X_AXES`.
+        record: To place.
+        first: Record of the job's own dense round, which may have ended early.
+        dense: Record of the whole dense training.
+    """
+    if axis == 'rounds':
+        number: int = record['round']
+        return number
+    if axis == 'rewind':
+        return 100 * float(record['policies']['rewind_step']) / dense['steps']
+    if axis == 'early_bird':
+        return 100 * float(first['steps']) / dense['steps']
+    if axis == 'multiply_adds':
+        counted = record.get('multiply_adds')
+        return 100 * float(counted['kept']) / counted['dense'] if counted else math.nan
+    return 100 * float(record['sparsity'])
+
+
+def _overlaps(study: Study, folder: StudyFolder, job: StudyJob) -> dict[str, float]:
+    """Compare a mask with the one that the whole training gives, where that job is done."""
+    whole = replace(job, settings={**job.settings, 'early_bird': None})
+    same = [other for other in study.jobs.values()
+            if other.key == whole.key and folder.has_rounds(other)]
+    if not same:
+        return {}
+    store, training = folder.store(same[0].name), same[0].trainings[1]
+    early = folder.store(job.name).ticket(job.trainings[1]).masks
+    final = store.ticket(training).masks
+    counts = count_overlap(early, final).values()
+    initial = largest_masks(final, store.start(training))
+    return dict(
+        iou=describe(*counts)['iou'], chance_iou=layer_chance_iou(*counts),
+        init_iou=overlap(initial, final)['iou'])
