@@ -27,7 +27,7 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
 
     Args:
         rows: Finished trainings of an experiment, controls in the job of their ticket. A control
-            that is asked for and has no row yet is compared with all the same, with no seed.
+            that is asked for and has no row yet, as others have, is compared with no seed.
         metric: Name in the rows' metrics; one that is missing counts as 0, as nothing detected.
 
     Returns:
@@ -43,7 +43,7 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
             for name in DESTROYED
             if name in names
         }
-        if BUDGET in names and destroyed:
+        if controls and BUDGET in names and destroyed:
             dense = controls.get(BUDGET, {})
             found[point] = judge(_scores(tickets, metric), dense, destroyed)
     return found

@@ -61,6 +61,7 @@ def test_a_control_that_is_asked_for_and_not_trained_yet_is_waited_for():
     assert '| random | 0 | - |' in to_markdown({('c', '', '', 80.0): found})
     lost = verdicts([each | asked for each in study(budget=0.70)], BOX)
     assert [each.claim for each in lost.values()] == [NOT_WINNING]
+    assert not verdicts([each | asked for each in study() if not each['control']], BOX)
     no_dense = [each | asked for each in study() if each['control'] != 'dense_budget']
     (found, ) = verdicts(no_dense, BOX).values()
     assert found.sentence() == 'undecided (not trained yet: dense of equal budget, random)'

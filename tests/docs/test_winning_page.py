@@ -125,25 +125,48 @@ def test_rounds_are_those_of_their_records(converged):
         load_summary, records.glob('*half_target_sparsity-0.9_rounds-3_seed-*'))}
     dense = of_seeds(0, SCRATCH)
     for number, share in ((1, 54), (2, 78), (3, 90)):
-        ended = {seed: rounds[number]['metrics'][BOXES] for seed, rounds in sorted(jobs.items())
-                 if number < len(rounds)}
-        assert all(f'{rounds[number]["sparsity"]:.0%}' == f'{share}%'
-                   for rounds in jobs.values() if number < len(rounds))
-        cells = [', '.join(f'{end:.3f}' for end in ended.values()),
-                 ', '.join(f'{end - dense[seed]:+.3f}' for seed, end in ended.items())]
+        ended = {seed: rounds[number]['metrics'][BOXES] for seed, rounds in sorted(jobs.items())}
+        assert all(f'{rounds[number]["sparsity"]:.0%}' == f'{share}%' for rounds in jobs.values())
+        cells = [', '.join(f'{end:.3f}' for end in ended.values()), difference(ended, dense)]
         assert f'| {share}% | {number} | {" | ".join(cells)} |' in converged
-    above = [jobs[seed][3]['metrics'][BOXES] - dense[seed] for seed in (0, 1)]
-    assert ('90% end {:.3f} and {:.3f} above their dense nets (two seeds)'.format(*above)
-            in converged)
-    second = {seed: rounds[2]['metrics'][BOXES] for seed, rounds in jobs.items()}
-    assert f'that is {difference(second, dense)} above the dense net of 48 epochs' in converged
-    assert f'{difference(second, judged("dense_budget"))} above that of 96 (n=3)' in converged
     other = load_summary(PUBLISHED / 'winning' / 'rounds_other_order.json')
     ends = other.rounds[1]['metrics'][BOXES], other.rounds[0]['metrics'][BOXES]
     assert other.settings['order_seed'] == 777
     assert 'a third order, ends with {:.3f} (dense {:.3f})'.format(*ends) in converged
     (reinit, ) = other.controls
     assert f'(`reinit`) with {reinit["metrics"][BOXES]:.3f}.' in converged
+
+
+def of_rounds(control):
+    """seed -> mAP of the last ticket of three rounds, or of its control."""
+    return {int(row['seed']): float(row[BOXES]) for row in rows_of('winning/rounds')
+            if (row['line'], row['control'], row['round']) == ('three rounds', control, '3')}
+
+
+def test_the_verdict_on_three_rounds_is_that_of_the_rule(converged):
+    ticket = of_rounds('')
+    for control in ('dense_budget', 'shuffle', 'reinit'):
+        own = of_rounds(control)
+        assert own.keys() == ticket.keys()
+        assert (f'(`{control}`) | {fmean(own.values()):.3f} | {difference(ticket, own)} '
+                f'| {len(own)} |') in converged
+    verdict = next(each for each in json.loads(
+        (PUBLISHED / 'winning' / 'rounds_verdict.json').read_text())
+        if each['line'] == 'three rounds')
+    assert f'three rounds is `{verdict["claim"]}`' in converged
+    budget, dense = of_rounds('dense_budget'), of_seeds(0, SCRATCH)
+    lost = difference(ticket, budget)
+    assert f'mean {fmean(ticket.values()):.3f}, {lost} against dense nets of their' in converged
+    least = min(each['mean'] for each in verdict['comparisons'][1:])
+    assert '0.12 or more above shuffle and new weights' in converged and least >= 0.12
+    assert verdict['seeds'] == 10 and 'about ten seeds would decide it' in converged
+    assert f'four times as long adds {difference(budget, dense)} (n=3)' in converged
+    assert f'in another order, with {budget[0]:.3f}.' in converged
+    second = {seed: next(
+        load_summary(path).rounds[2]['metrics'][BOXES]
+        for path in (PUBLISHED / 'winning' / 'records').glob(f'*rounds-3_seed-{seed}_*'))
+        for seed in budget}
+    assert f'ends {difference(second, budget)} from the same dense nets' in converged
 
 
 def rewound(rewind):
