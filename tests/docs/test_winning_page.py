@@ -162,6 +162,9 @@ def test_the_verdict_on_three_rounds_is_that_of_the_rule(converged):
     assert verdict['seeds'] == 10 and 'about ten seeds would decide it' in converged
     assert f'four times as long adds {difference(budget, dense)} (n=3)' in converged
     assert f'in another order, with {budget[0]:.3f}.' in converged
+    readme = ' '.join((ROOT / 'README.md').read_text().split())
+    assert (f'end {lost[1:6]} below theirs (n=3, {lost[7:]}: undecided) and '
+            f'{difference(ticket, of_rounds("shuffle"))[1:6]} above their mask shuffled') in readme
     second = {seed: next(
         load_summary(path).rounds[2]['metrics'][BOXES]
         for path in (PUBLISHED / 'winning' / 'records').glob(f'*rounds-3_seed-{seed}_*'))
