@@ -22,10 +22,6 @@ experiments = dict(
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
             dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
             dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
-    rounds=dict(
-        title='Number of pruning rounds', section='After Girish et al., CVPR 2021', kind='curve', x='rounds',
-        x_label='rounds', reference='effect_of_rounds',
-        jobs=[dict(rounds=[1, 2, 4], line='80%')]),
     allocation=dict(
         title='Layerwise and global pruning', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)',
