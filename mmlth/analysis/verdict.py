@@ -74,7 +74,8 @@ class Verdict:
         if missing and self.claim == UNDECIDED:
             return f'{self.claim} (not trained yet: {", ".join(missing)})'
         by = _chance if self.claim == NOT_WINNING else _room
-        weakest = min(self.comparisons, key=by)
+        several = [each for each in self.comparisons if each.n > 1]  # one seed tells nothing
+        weakest = min(several or self.comparisons, key=by)
         shown = (
             f'ticket minus {weakest.name}: {format_metric(weakest.mean, "+")} '
             f'[{format_metric(weakest.low, "+")}, {format_metric(weakest.high, "+")}], '
@@ -82,8 +83,9 @@ class Verdict:
         )
         if self.claim != UNDECIDED:
             return f'{self.claim} ({shown})'
-        more = (f'about {self.seeds} seeds would decide it' if self.seeds
-                else 'more seeds are needed')
+        lost = any(each.mean < each.bound for each in self.comparisons)
+        more = (f'about {self.seeds} seeds like these would make it '
+                f'{NOT_WINNING if lost else WINNING}' if self.seeds else 'more seeds are needed')
         return f'{self.claim} ({shown}); {more}'
 
 

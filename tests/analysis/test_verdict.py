@@ -87,7 +87,8 @@ def test_an_open_one_says_how_many_seeds_would_do():
     verdict = judge(scores(0.50, 0.53, 0.51), scores(0.49, 0.50, 0.515), {})
     assert verdict.claim == UNDECIDED
     assert verdict.seeds > 3
-    assert f'about {verdict.seeds} seeds would decide it' in verdict.sentence()
+    more = f'about {verdict.seeds} seeds like these would make it winning'
+    assert verdict.sentence().endswith(more)
 
 
 def with_seeds(mean, deviation, number):
@@ -107,6 +108,7 @@ def test_it_is_decided_by_as_many_seeds_as_it_says(controls, dense, destroyed, e
 
     open_one = judged(3)
     assert open_one.claim == UNDECIDED
+    assert open_one.sentence().endswith(f'seeds like these would make it {expected}')
     assert judged(open_one.seeds).claim == expected
     assert judged(open_one.seeds - 1).claim == UNDECIDED
 
@@ -116,6 +118,12 @@ def test_one_that_loses_shows_the_comparison_that_it_lost():
     verdict = judge(ticket, dense, dict(shuffle=scores(0.0, 0.8, 0.0)))
     assert verdict.claim == NOT_WINNING
     assert verdict.sentence().startswith('not winning (ticket minus dense of equal budget: -0.100')
+
+
+def test_an_open_one_shows_what_several_seeds_say():
+    ticket, dense = scores(0.50, 0.53, 0.51), scores(0.49, 0.50, 0.515)
+    verdict = judge(ticket, dense, dict(random=scores(0.1)))
+    assert verdict.sentence().startswith('undecided (ticket minus dense of equal budget: +0.012')
 
 
 def test_a_seed_that_failed_leaves_it_open():
