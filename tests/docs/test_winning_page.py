@@ -237,8 +237,10 @@ def test_signs_and_shares_of_three_rounds_are_those_of_their_files(converged):
             kept.setdefault(ticket['name'], []).append(ticket['signs_kept'])
     said = {name: '{:.1%} and {:.1%}'.format(*(each['equal'] for each in seeds))
             for name, seeds in kept.items()}
-    assert (f'{said["round 1"]} keep it in the first round, {said["round 2"]}, '
-            f'then {said["round 3"]}, against {said["one pruning"]} after one pruning, 50% by chance') in converged
+    first, second, third, only = said.values()
+    assert list(said) == ['round 1', 'round 2', 'round 3', 'one pruning']
+    assert (f'{first} keep it in the first round, {second}, then {third}, against {only} '
+            'after one pruning, 50% by chance') in converged
     assert all(abs(each['chance'] - 0.5) < 0.005 for seeds in kept.values() for each in seeds)
 
 
