@@ -64,8 +64,4 @@ experiments = dict(
             dict(scope='backbone', line='ticket, values and mask', transfer=dict(
                 source=dict(config=classifier, target_sparsity=[0.8, 0.9]), values='trained')),
             dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
-                source=dict(config=classifier, rounds=0), sparsity=[0.8, 0.9], scope='backbone'))]),
-    late_resetting=dict(
-        title='Late resetting', section='After Girish et al., CVPR 2021', kind='curve', x='rewind',
-        x_label='reset to the weights after (% of training)', reference='late_reset',
-        jobs=[dict(seed=[0, 1, 2], rewind=['init', '5%', '25%', '75%'], line='80%')]))
+                source=dict(config=classifier, rounds=0), sparsity=[0.8, 0.9], scope='backbone'))]))

@@ -35,17 +35,6 @@ def test_standard_deviations_are_those_of_three_seeds(page):
         dense, *pruned) in page
 
 
-def test_late_resets_are_compared_with_those_to_w_0_of_equal_seed(page):
-    to_w_0 = by_seed('late_resetting', 0)
-    early, quarter, late = (by_seed('late_resetting', at) for at in (4.96, 24.96, 75.04))
-    assert f'{difference(early, to_w_0)} at 5% (n=3)' in page
-    assert {round(d, 6) for d in paired(quarter, to_w_0)} == {0.014}
-    assert '+0.014 at 25% (n=2, both equal)' in page
-    low, high = t_interval(paired(late, to_w_0))
-    assert f'at 75% +0.038 [{low:+.3f}, {high:+.3f}] (n=2)' in page
-    assert fmean(paired(late, to_w_0)) == pytest.approx(0.0375)
-
-
 def test_transfers_and_controls_are_those_of_the_tables(page):
     own, given, random, shuffle = (
         boxes_of('task_transfer', label)

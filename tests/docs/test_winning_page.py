@@ -216,6 +216,19 @@ def test_later_rewinds_are_those_of_the_table(converged):
     assert f'({difference(quarter, dense)} and {difference(rate, dense)})' in converged
 
 
+def test_late_resets_are_those_of_the_table(converged):
+    found = {}
+    for row in rows_of('winning/late_resetting'):
+        if row['round'] != '0':
+            found.setdefault((round(float(row['x'])), row['line']), []).append(float(row[BOXES]))
+    assert {at: len(found[at, '90%, restart']) for at in (0, 2, 4, 25, 75, 90)} == {
+        0: 3, 2: 1, 4: 1, 25: 3, 75: 1, 90: 1}
+    for at in (2, 4, 25, 75, 90):
+        restarted, continued = (fmean(found[at, f'90%, {how}']) for how in ('restart', 'continue'))
+        assert f'| {at}% | {restarted:.3f} | {continued:.3f} |' in converged
+    assert f'| 0% (w_0) | {fmean(found[0, "90%, restart"]):.3f} | |' in converged
+
+
 @pytest.mark.parametrize('name, row', [
     ('rounds_00_01', 'dense | 54%, first round'),
     ('rounds_02_03', '78%, second round | 90%, third round'),
