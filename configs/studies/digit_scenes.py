@@ -28,10 +28,6 @@ experiments = dict(
         reference='layerwise_vs_global',
         jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.5, 0.8, 0.9, 0.95],
                    line='{allocation}')]),
-    early_bird=dict(
-        title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
-        x_label='pruned after (% of training)', reference='early_bird',
-        jobs=[dict(early_bird=dict(fraction=[0.1, 0.25, 0.5, 0.75]), line='80%'), dict(line='80%')]),
     modules=dict(
         title='Which modules are pruned',
         section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',

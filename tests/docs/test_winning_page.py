@@ -229,6 +229,20 @@ def test_late_resets_are_those_of_the_table(converged):
     assert f'| 0% (w_0) | {fmean(found[0, "90%, restart"]):.3f} | |' in converged
 
 
+def test_early_birds_are_those_of_the_table(converged):
+    found = {round(float(row['x'])): row for row in rows_of('winning/early_bird')
+             if row['seed'] == '0' and row['round'] == '1'}
+    assert sorted(found) == [10, 25, 50, 75, 100]
+    for name, column, digits in (('mAP of the ticket', BOXES, 3),
+                                 ('IoU with the mask of the whole training', 'iou', 2)):
+        cells = ' | '.join(f'{float(found[at][column]):.{digits}f}' for at in sorted(found))
+        assert f'| {name} | {cells} |' in converged
+    last = found[100]
+    assert f'an IoU of {float(last["chance_iou"]):.2f}, the' in converged
+    assert f'before training one of {float(last["init_iou"]):.2f})' in converged
+    assert all(float(found[at][BOXES]) > float(last[BOXES]) - 0.005 for at in (25, 50, 75))
+
+
 @pytest.mark.parametrize('name, row', [
     ('rounds_00_01', 'dense | 54%, first round'),
     ('rounds_02_03', '78%, second round | 90%, third round'),
