@@ -104,6 +104,9 @@ class _Queue:
             if self.folder.is_done(task):
                 self.progress.say(task.name, 'done by another process')
                 continue
+            if self.folder.is_running(task):  # a worker would only find that out after its start
+                self._wait_for(task)
+                continue
             worker = free.pop(0)
             process = self._start_worker(task, worker)
             self.running.append(_Running(task=task, process=process, worker=worker))

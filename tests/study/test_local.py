@@ -1,5 +1,6 @@
 """Tasks of a study, run several at once, with stand-ins for the tasks."""
 import os
+import subprocess
 import sys
 import time
 
@@ -8,11 +9,20 @@ from stand_ins import PYTHON, job, processes_of, wait_until
 
 from mmlth.settings.imp_config import IMPConfig
 from mmlth.study.folder import StudyFolder
-from mmlth.study.local import run_tasks
+from mmlth.study.local import _Queue, run_tasks
 from mmlth.study.machine import Machine
 from mmlth.study.plan import Study
 from mmlth.study.study_job import StudyJob
 from mmlth.study.tasks import list_tasks
+
+PYTHON_OF_TESTS = sys.executable  # which the stand-in takes the place of
+HOLD = """
+import fcntl, sys
+with open(sys.argv[1], 'w') as handle:
+    fcntl.lockf(handle, fcntl.LOCK_EX)
+    print('held', flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -42,6 +52,11 @@ def run(stand_in, tmp_path):
 
 def starts(events):
     return [name for what, name, *_ in events if what == 'start']
+
+
+def starts_so_far(folder):
+    events = folder / 'jobs' / 'events'
+    return events.read_text().count('start') if events.exists() else 0
 
 
 def most_at_once(events):
@@ -111,6 +126,31 @@ def test_a_job_that_becomes_free_is_tried_again_after_others(run, capsys):
     out = capsys.readouterr().out
     assert out.count(f'{busy.name}: another process works on it, waiting for that') == 1
     assert f'{busy.name}: done in' in out
+
+
+def test_no_worker_is_started_for_a_training_that_another_process_holds(
+    run, tmp_path, monkeypatch, capsys,
+):
+    held = job('held')
+    lock = StudyFolder(tmp_path).store(held.name).layout.training_lock(0)
+    lock.parent.mkdir(parents=True)
+    with subprocess.Popen(
+            [PYTHON_OF_TESTS, '-c', HOLD, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as other:
+        other.stdout.readline()
+        looked = []
+
+        def wait_for(queue, task):
+            looked.append(starts_so_far(tmp_path))
+            other.stdin.close()  # which ends it
+            other.wait()
+            waits(queue, task)
+
+        waits = _Queue._wait_for
+        monkeypatch.setattr(_Queue, '_wait_for', wait_for)
+        failed, events = run(held)
+    assert failed == {} and looked == [0] and starts(events) == [held.name]
+    assert 'another process works on it' in capsys.readouterr().out
 
 
 def test_what_another_process_does_is_not_done_again_and_what_needs_it_follows(run, monkeypatch):
