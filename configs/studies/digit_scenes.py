@@ -22,12 +22,6 @@ experiments = dict(
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
             dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
             dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
-    allocation=dict(
-        title='Layerwise and global pruning', section='After Girish et al., CVPR 2021', kind='curve',
-        x_label='pruned (%)',
-        reference='layerwise_vs_global',
-        jobs=[dict(allocation=['global', 'layerwise'], target_sparsity=[0.5, 0.8, 0.9, 0.95],
-                   line='{allocation}')]),
     modules=dict(
         title='Which modules are pruned',
         section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',

@@ -243,6 +243,17 @@ def test_early_birds_are_those_of_the_table(converged):
     assert all(float(found[at][BOXES]) > float(last[BOXES]) - 0.005 for at in (25, 50, 75))
 
 
+def test_allocations_are_those_of_the_table(converged):
+    found = {(row['line'], round(float(row['x']))): row[BOXES] for row in rows_of(
+        'winning/allocation') if row['seed'] == '0' and row['round'] == '1'}
+    for pruned in (80, 90, 95):
+        cells = ' | '.join(f'{float(found[how, pruned]):.3f}' for how in ('global', 'layerwise'))
+        assert f'| {pruned}% | {cells} |' in converged
+    shares = [records_of(rounds)[0].rounds[-1]['layer_density']['neck.fpn_convs.0.conv.weight']
+              for rounds in (1, 3)]
+    assert f'{shares[0]:.1%} of its weights, three rounds {shares[1]:.1%}' in converged
+
+
 @pytest.mark.parametrize('name, row', [
     ('rounds_00_01', 'dense | 54%, first round'),
     ('rounds_02_03', '78%, second round | 90%, third round'),
