@@ -1,6 +1,6 @@
 # Starts from a classifier of crops that were drawn apart from the scenes, as the paper starts from ImageNet:
 #   mmlth digit-scenes --out data/crops_of_1000 --train 1000 --val 200
-#   mmlth train mmlth::classification/resnet18-tiny_digitscenes-crops.py --rounds 0 --work-dir work_dirs/crops --data-root data/crops_of_1000/ --cfg-options train_cfg.max_epochs=10 train_cfg.val_interval=10 param_scheduler.1.end=10 param_scheduler.1.T_max=10
+#   mmlth train mmlth::classification/resnet18-tiny_10e_digitscenes-crops.py --rounds 0 --work-dir work_dirs/crops
 _base_ = './faster-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
 model = dict(
     backbone=dict(

@@ -6,6 +6,7 @@ masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_48e_digitscenes-half.py'
 boxes_c4 = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_c4_48e_digitscenes-half.py'
 boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_48e_digitscenes-half.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_88e_digitscenes-half.py'
+classifier = 'mmlth::classification/resnet18-tiny_10e_digitscenes-crops.py'
 # From a classifier, twice as long still adds 0.013, so that these dense nets aren't at their end.
 pretrained = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_48e_digitscenes-half_pretrained.py'
 imp = dict(rounds=1, target_sparsity=0.9, rewind='init')
@@ -118,6 +119,28 @@ experiments = dict(
         jobs=[
             dict(config=net, target_sparsity=sparsity, min_kept=0.01, line=line, **seeds[0])
             for net, line in ((config, 'ResNet-18'), (boxes_r50, 'ResNet-50')) for sparsity in (0.5, 0.8, 0.9)]),
+    task_transfer=dict(
+        title='Tickets of another task', section='After Girish et al., CVPR 2021', kind='bars', reference='task_transfer',
+        jobs=[
+            dict(each, config=task, target_sparsity=0.8, line=line, **seed)
+            for seed in seeds for task, line, other, others in (
+                (config, 'boxes', keypoints, 'keypoints'), (keypoints, 'keypoints', config, 'boxes'))
+            for each in (
+                dict(label='own ticket'),
+                dict(label=f'ticket of {others}', controls=('shuffle', 'random'),
+                     transfer=dict(source=dict(config=other, target_sparsity=0.8, **seed))))]),
+    # All start from the classifier's weights: dense nets, own tickets, tickets of the classifier (their values and masks), masks of its magnitudes.
+    classification_transfer=dict(
+        title='Tickets of a classifier', section='After Girish et al., CVPR 2021, and its supplement A', kind='curve',
+        x_label='pruned in the backbone (%)', reference='imagenet_transfer',
+        jobs=[
+            dict(each, config=pretrained, scope='backbone', **seed)
+            for seed in seeds for sparsity in (0.8, 0.9) for each in (
+                dict(target_sparsity=sparsity, line='own ticket'),
+                dict(line='ticket of the classifier', controls=('shuffle', ),
+                     transfer=dict(source=dict(config=classifier, target_sparsity=sparsity), values='trained')),
+                dict(line="the classifier's largest weights",
+                     transfer=dict(source=dict(config=classifier, rounds=0), sparsity=sparsity, scope='backbone')))]),
     layers=dict(
         title='Pruned share of each layer', section='After Girish et al., CVPR 2021', kind='layers',
         reference='prune_percent_across_layers',
