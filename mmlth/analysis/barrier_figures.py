@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from mmlth.analysis import style
 from mmlth.analysis.barriers import LOSS, Point, main_of, values_of
@@ -24,11 +25,15 @@ def plot_path(
         path: PNG, PDF or SVG to write.
     """
     names = [*main_of(points), LOSS]
-    figure = style.new_figure(3.6 * len(names), 3.4)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    figure, panels = _panels(len(names))
     for axes, name, colour in zip(panels, names, style.COLOURS, strict=False):
         _path(axes, points, name, barriers[name], colour)
     return style.save_figure(figure, path)
+
+
+def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
+    figure = style.new_figure(3.6 * count, 3.4)
+    return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
 def _path(
@@ -62,18 +67,21 @@ def plot_against_k(results: Sequence[Mapping[str, Any]], path: str | Path) -> Pa
         path: PNG, PDF or SVG to write.
     """
     names = list(dict.fromkeys(name for each in results for name in each['barriers']))
-    figure = style.new_figure(3.6 * len(names), 3.4)
-    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    figure, panels = _panels(len(names))
     for axes, name, colour in zip(panels, names, style.COLOURS, strict=False):
-        for label, face in ((True, colour), (False, 'white'), (None, style.GREY)):
-            own = [each for each in results if name in each['barriers']
-                   and each['matching'] is label]
-            if own:
-                axes.plot([each['k'] for each in own],
-                          [each['barriers'][name]['height'] for each in own],
-                          style.TICKET_MARKER, color=colour, markerfacecolor=face,
-                          label=MATCHING[label])
-        style.dress(axes, title=f'barrier of {short_name(name)}', x='k, the step rewound to')
-        axes.set_ylim(bottom=0)
-        axes.legend(frameon=False, fontsize=8)
+        _against_k(axes, [each for each in results if name in each['barriers']], name, colour)
     return style.save_figure(figure, path)
+
+
+def _against_k(
+    axes: Axes, results: Sequence[Mapping[str, Any]], name: str, colour: str,
+) -> None:
+    for matching, face in ((True, colour), (False, 'white'), (None, style.GREY)):
+        own = [each for each in results if each['matching'] is matching]
+        if own:
+            heights = [each['barriers'][name]['height'] for each in own]
+            axes.plot([each['k'] for each in own], heights, style.TICKET_MARKER, color=colour,
+                      markerfacecolor=face, label=MATCHING[matching])
+    style.dress(axes, title=f'barrier of {short_name(name)}', x='k, the step rewound to')
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)

@@ -18,6 +18,19 @@ CHECKPOINT_HELP = ('trained checkpoint (default: the one that the round ended wi
 Run = Callable[[argparse.Namespace], int | None]
 
 
+class KeyValues(argparse.Action):
+    """``KEY=VALUE ...``, as a dict; numbers become numbers."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
+        found = {}
+        for text in values:
+            key, equals, value = text.partition('=')
+            if not equals:
+                parser.error(f'{option} {text}: must be KEY=VALUE')
+            found[key] = int(value) if value.isdigit() else value
+        setattr(namespace, self.dest, found)
+
+
 def parser_of(name: str, doc: str | None, examples: str = '') -> argparse.ArgumentParser:
     """Return the parser of ``mmlth NAME``, which prints its text as it was written."""
     return argparse.ArgumentParser(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlth.cli.command import add_config_options, parser_of, run_command
+from mmlth.cli.command import KeyValues, add_config_options, parser_of, run_command
 
 if TYPE_CHECKING:
     from mmlth.study.folder import StudyFolder
@@ -31,19 +31,6 @@ EXAMPLES = """examples:
 """
 ORDERS = ('file', 'longest')
 EXECUTORS = ('local', 'slurm', 'ray')
-
-
-class SlurmOptions(argparse.Action):
-    """``--slurm KEY=VALUE ...``; numbers become numbers."""
-
-    def __call__(self, parser: Any, namespace: Any, values: Any, option: str | None = None) -> None:
-        found = {}
-        for text in values:
-            key, equals, value = text.partition('=')
-            if not equals:
-                parser.error(f'{option} {text}: must be KEY=VALUE')
-            found[key] = int(value) if value.isdigit() else value
-        setattr(namespace, self.dest, found)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -101,7 +88,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         '--threads', type=int, default=1, metavar='N', help='threads of torch per process; 0 '
         'leaves it to torch (default: 1, which gets most out of cores that workers share)')
     parser.add_argument(
-        '--slurm', nargs='+', action=SlurmOptions, default={}, metavar='KEY=VALUE',
+        '--slurm', nargs='+', action=KeyValues, default={}, metavar='KEY=VALUE',
         help="slurm: options of sbatch by submitit's names, such as partition=gpu time=720 mem=32G "
         '(minutes)')
     parser.add_argument(
@@ -117,8 +104,8 @@ def _add_status(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    where = 'where the pages go (default: WORK_DIR/report)'
-    parser.add_argument('--report-dir', metavar='DIR', help=where)
+    parser.add_argument(
+        '--report-dir', metavar='DIR', help='where the pages go (default: WORK_DIR/report)')
     parser.add_argument(
         '--compare', metavar='DIR', help='work dir of the same study run elsewhere; index.html '
         'gets a table of the points that both have')
@@ -233,9 +220,11 @@ def _other(args: argparse.Namespace) -> 'StudyFolder | None':
     """Return the study to compare with, which must exist."""
     from mmlth.study.folder import StudyFolder
 
-    if args.compare:
-        StudyFolder(args.compare).check_exists()
-    return StudyFolder(args.compare) if args.compare else None
+    if not args.compare:
+        return None
+    other = StudyFolder(args.compare)
+    other.check_exists()
+    return other
 
 
 def _command(args: argparse.Namespace) -> str:

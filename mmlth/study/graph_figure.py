@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from mmlth.analysis import style
 from mmlth.study.folder import StudyFolder
@@ -29,23 +30,18 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
     columns = levels(tasks)
     tallest = max(map(len, columns))
     places = _places(columns, tallest)
-    height = min(20.0, 1 + 0.28 * tallest)
-    figure = style.new_figure(3.2 * len(columns) + 1, height)
+    figure = style.new_figure(3.2 * len(columns) + 1, min(20.0, 1 + 0.28 * tallest))
     axes = figure.add_subplot()
     for task in tasks.values():
         for need in task.needs:
             axes.annotate('', places[task.name], places[need], arrowprops=_ARROW)
     states = {name: state_of(task, folder) for name, task in tasks.items()}
     for state in STATES:
-        chosen = [place for name, place in places.items() if states[name] == state]
-        if chosen:
-            xs, ys = zip(*chosen, strict=True)
-            label = f'{state} ({len(chosen)})'
-            axes.scatter(xs, ys, s=30, color=_COLOURS[state], label=label, zorder=3)
-    taken = [place for name, place in places.items() if not tasks[name].count]
-    if taken:
-        xs, ys = zip(*taken, strict=True)
-        axes.scatter(xs, ys, s=8, color='white', zorder=4)
+        of_state = [places[name] for name in tasks if states[name] == state]
+        label = f'{state} ({len(of_state)})'
+        _dots(axes, of_state, s=30, color=_COLOURS[state], label=label, zorder=3)
+    taken_over = [places[name] for name, task in tasks.items() if not task.count]
+    _dots(axes, taken_over, s=8, color='white', zorder=4)
     if tallest <= _MOST_NAMED:
         start = _common_start([task.job for task in tasks.values()])
         for name, (x, y) in places.items():
@@ -55,6 +51,11 @@ def draw(tasks: Mapping[str, Task], folder: StudyFolder, out: Path) -> Path:
     axes.axis('off')
     axes.legend(loc='upper right', fontsize=7, frameon=False)
     return style.save_figure(figure, out)
+
+
+def _dots(axes: Any, places: Sequence[tuple[float, float]], **look: Any) -> None:
+    if places:
+        axes.scatter(*zip(*places, strict=True), **look)
 
 
 def _places(columns: Sequence[Sequence[Task]], height: int) -> dict[str, tuple[float, float]]:
