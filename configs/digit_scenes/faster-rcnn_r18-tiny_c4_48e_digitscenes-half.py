@@ -1,4 +1,4 @@
-# The C4 detector, trained to its end like the detectors with FPN beside.
+# The C4 detector, trained as long as the detectors with FPN beside.
 _base_ = ['./faster-rcnn_r18-tiny_c4_digitscenes.py', '../_base_/digit_scenes_half_48e.py']
 
 train_pipeline = _base_.train_pipeline

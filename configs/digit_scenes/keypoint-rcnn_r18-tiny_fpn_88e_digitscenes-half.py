@@ -1,4 +1,4 @@
-# Keypoint R-CNN, trained to its end like the detector beside. Half of the scenes show people, so that its epochs are shorter.
+# Keypoint R-CNN, trained as long as the detector beside. Half of the scenes show people, so that its epochs are shorter.
 _base_ = ['./keypoint-rcnn_r18-tiny_fpn_digitscenes.py', '../_base_/digit_scenes_half_48e.py']
 
 train_pipeline = _base_.train_pipeline

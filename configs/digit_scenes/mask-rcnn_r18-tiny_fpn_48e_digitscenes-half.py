@@ -1,4 +1,4 @@
-# Mask R-CNN, trained to its end like the detector beside.
+# Mask R-CNN, trained as long as the detector beside.
 _base_ = ['./mask-rcnn_r18-tiny_fpn_digitscenes.py', '../_base_/digit_scenes_half_48e.py']
 
 train_pipeline = _base_.train_pipeline

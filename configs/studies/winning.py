@@ -111,14 +111,14 @@ experiments = dict(
         title='Which modules are pruned', section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
         jobs=[
             dict(config=boxes_c4, target_sparsity=0.8, min_kept=0.01, scope=(), include=tuple(modules[name] for name in names.split('+')),
-                 label=names, line='80%', **seeds[0])
-            for names in choices]),
+                 label=names, line='80%', **seed)
+            for seed in seeds for names in choices]),
     backbones=dict(
         title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect',
         jobs=[
-            dict(config=net, target_sparsity=sparsity, min_kept=0.01, line=line, **seeds[0])
-            for net, line in ((config, 'ResNet-18'), (boxes_r50, 'ResNet-50')) for sparsity in (0.5, 0.8, 0.9)]),
+            dict(config=net, target_sparsity=sparsity, min_kept=0.01, line=line, **seed)
+            for seed in seeds for net, line in ((config, 'ResNet-18'), (boxes_r50, 'ResNet-50')) for sparsity in (0.5, 0.8, 0.9)]),
     task_transfer=dict(
         title='Tickets of another task', section='After Girish et al., CVPR 2021', kind='bars', reference='task_transfer',
         jobs=[

@@ -33,6 +33,10 @@ def test_standard_deviations_are_those_of_three_seeds(page):
     pruned = [stdev(by_seed('direct_pruning', at).values()) for at in (80, 90, 95)]
     assert '{:.3f} dense, {:.3f} at 80%, {:.3f} at 90% and {:.3f} at 95%'.format(
         dense, *pruned) in page
+    longer = [row for row in rows_of('winning/pruned') if row['line'] == 'from scratch'
+              and row['round'] == '1' and round(float(row['x'])) == 80]
+    longest = stdev(float(row[BOXES]) for row in longer)
+    assert f'{longest:.3f} at 80%, n={len(longer)}' in page
 
 
 def test_transfers_and_controls_are_those_of_the_tables(page):
@@ -41,7 +45,7 @@ def test_transfers_and_controls_are_those_of_the_tables(page):
         for label in ('own ticket', 'ticket of keypoints', 'random', 'shuffle'))
     assert f'box mAP {given:.3f} with that of keypoints (own {own:.3f}' in page
     assert random < given < shuffle
-    assert f'between random ({random:.3f}) and shuffle ({shuffle:.3f})' in page
+    assert f'between random ({random:.3f}) and shuffle ({shuffle:.3f}; ' in page
 
 
 def test_what_is_left_of_a_collapsed_rpn_is_in_the_records(page):
