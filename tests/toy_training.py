@@ -91,7 +91,8 @@ class FirstStep(Hook):
             if state
         }
         self.seen.append(dict(
-            step=runner.iter, weights=state_of(runner.model), momentum=momentum, rates=[]))
+            step=runner.iter, weights=state_of(runner.model), momentum=momentum, rates=[],
+            seed=runner.seed, has_best='best_score' in runner.message_hub.runtime_info))
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         rate = runner.optim_wrapper.get_lr()['lr'][0]

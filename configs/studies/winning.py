@@ -146,6 +146,7 @@ experiments = dict(
         reference='prune_percent_across_layers',
         jobs=[dict(target_sparsity=sparsity, line=f'{sparsity:.0%}', **seeds[0]) for sparsity in (0.8, 0.9, 0.95)] + [
             dict(target_sparsity=0.8, criterion='initial_magnitude', line='80%, ranked before training', **seeds[0])]),
+    # The floor of each tensor is half of the share that is kept of all.
     allocation=dict(
         title='Layerwise, global and normalized pruning, a floor', section='After Girish et al., CVPR 2021', kind='curve',
         x_label='pruned (%)', reference='layerwise_vs_global',
@@ -153,7 +154,7 @@ experiments = dict(
             dict(each, target_sparsity=sparsity, **seed)
             for seed in seeds for sparsity in (0.8, 0.9, 0.95) for each in (
                 *(dict(allocation=allocation, line=allocation) for allocation in ('global', 'layerwise', 'normalized')),
-                dict(min_kept=0.05, line='global, each tensor 5% or more')) if 'min_kept' not in each or sparsity > 0.8]),
+                dict(min_kept=round((1 - sparsity) / 2, 3), line='global, a floor'))]),
     early_bird=dict(
         title='Early-bird masks', section='After Girish et al., CVPR 2021', kind='curve', x='early_bird',
         x_label='pruned after (% of training)', reference='early_bird',

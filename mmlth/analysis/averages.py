@@ -89,13 +89,18 @@ def average(
     return [_group(group, value_of, is_lost) for group in groups.values()]
 
 
+def by_seed(rows: Iterable[Row], value_of: Callable[[Row], float]) -> dict[int, float]:
+    """Return seed -> mean of its rows: jobs of one seed don't make a result more certain."""
+    seeds: dict[int, list[float]] = {}
+    for row in rows:
+        seeds.setdefault(row['seed'], []).append(value_of(row))
+    return {seed: fmean(several) for seed, several in seeds.items()}
+
+
 def _group(
     rows: Sequence[Row], value_of: Callable[[Row], float], is_lost: Callable[[Row], bool]
 ) -> Group:
-    seeds: dict[int, list[float]] = {}
-    for row in rows:  # jobs that share a dense net don't make it more certain: a seed counts once
-        seeds.setdefault(row['seed'], []).append(value_of(row))
-    values = [fmean(several) for several in seeds.values()]
+    values = list(by_seed(rows, value_of).values())
     lost_seeds = dict.fromkeys(row['seed'] for row in rows if is_lost(row))
     first = rows[0]
     return Group(

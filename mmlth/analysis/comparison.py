@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from statistics import fmean
 
+from mmlth.analysis.averages import by_seed
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
 from mmlth.analysis.metrics import format_metric
 from mmlth.analysis.rows import Row, is_dense, line_names, point_name
@@ -53,11 +54,11 @@ def _scores(rows: Iterable[Row], metric: str) -> dict[Point, dict[int, float]]:
     """Return point -> seed -> metric, of those that have it."""
     rows = list(rows)
     names = line_names(rows)
-    found: dict[Point, dict[int, float]] = {}
+    found: dict[Point, list[Row]] = {}
     for row in rows:
         if metric in row['metrics']:
             line = names[row['config'], row['line']]
             name = 'dense' if is_dense(row) else point_name(row['label'], row['x'])
-            scores = found.setdefault((line, name, row['control']), {})
-            scores.setdefault(row['seed'], row['metrics'][metric])
-    return found
+            found.setdefault((line, name, row['control']), []).append(row)
+    return {point: by_seed(own, lambda row: float(row['metrics'][metric]))
+            for point, own in found.items()}

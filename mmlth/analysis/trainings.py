@@ -79,10 +79,17 @@ def _place(store: Store, record: Record) -> Path:
 
 def _analysed(store: Store, record: Record) -> Analysed:
     trained_in = Store(store.work_dir / record.get('trained_in', ''))
-    share = f'{format_share(record["sparsity"])} {record["control"]}'.strip()
-    is_dense = record['round'] == 0 and not record['control']
-    return Analysed(job=store.work_dir, label=DENSE if is_dense else share, record=record,
+    return Analysed(job=store.work_dir, label=_label(record), record=record,
                     folder=_place(store, record), log=_place(trained_in, record))
+
+
+def _label(record: Record) -> str:
+    """Return what figures call a training; dense controls of several rounds go by the round."""
+    if record['round'] == 0:
+        return DENSE
+    sparsity = record['sparsity']
+    where = format_share(sparsity) if sparsity else f'round {record["round"]}'
+    return f'{where} {record["control"]}'.strip()
 
 
 def with_predictions(trainings: Sequence[Analysed]) -> list[Analysed]:

@@ -2,6 +2,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mmlth.analysis.averages import by_seed
 from mmlth.analysis.metrics import format_metric
 from mmlth.analysis.rows import Row, is_dense, point_name
 from mmlth.analysis.verdict import (
@@ -64,7 +65,7 @@ def _controls_of(
 
 
 def _scores(rows: Sequence[Row], metric: str) -> dict[int, float]:
-    return {row['seed']: row['metrics'].get(metric, 0.0) for row in rows}
+    return by_seed(rows, lambda row: row['metrics'].get(metric, 0.0))
 
 
 def _tickets(rows: Sequence[Row]) -> dict[Point, list[Row]]:

@@ -4,7 +4,8 @@ A criterion is a function that returns a float tensor per weight tensor, of the 
 shapes; scores may be negative. It takes, by name, what it needs of:
 
 - ``weights``: name -> trained weights;
-- ``initial``: name -> w_k, what survivors are rewound to;
+- ``initial``: name -> w_k, what survivors are rewound to (w_0 where they aren't: rewind='lr',
+  'none' or 'reinit');
 - ``seed``: of what is drawn;
 - ``costs``: name -> number of positions at which each weight of the tensor is used for one image
   (:func:`mmlth.core.positions.costs_of`);

@@ -5,6 +5,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import PARAM_SCHEDULERS
 
+from mmlth.engine.config_parts import as_list, type_name
+
 _NEXT_TO_NOTHING = 1e-4  # of the largest rate: a cosine to 0 ends far below it, steps far above
 
 
@@ -44,10 +46,9 @@ def last_rate(cfg: Config, steps_per_epoch: int = 500) -> float:
     steps = cfg.train_cfg.max_iters if epochs is None else epochs * steps_per_epoch
     peak = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('lr', 1.0)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=peak)
-    given = cfg.get('param_scheduler') or []
     schedulers = [
         _build(each, optimizer, epochs if each.get('by_epoch', True) else steps, steps_per_epoch)
-        for each in (given if isinstance(given, (list, tuple)) else [given]) if _sets_rates(each)]
+        for each in as_list(cfg.get('param_scheduler')) if _sets_rates(each)]
     optimizer.step()  # else torch warns that schedulers came first
     rates = [_rate(optimizer)]
     for step in range(1, steps + 1):
@@ -59,7 +60,7 @@ def last_rate(cfg: Config, steps_per_epoch: int = 500) -> float:
 
 
 def _sets_rates(scheduler: dict[str, Any]) -> bool:
-    kind = getattr(scheduler['type'], '__name__', str(scheduler['type']))
+    kind = type_name(scheduler)
     return kind.endswith('LR') and 'Plateau' not in kind
 
 

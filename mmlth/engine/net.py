@@ -22,6 +22,7 @@ from mmlth.core.roles import groups_of
 from mmlth.core.scope import WeightInfo
 from mmlth.core.seeds import derive_seed
 from mmlth.core.storage import shared_names
+from mmlth.engine.config_parts import type_name
 from mmlth.engine.pretrained import how_to_get
 from mmlth.settings.imp_config import IMPConfig
 
@@ -107,7 +108,7 @@ def build_optimizers(model: nn.Module, cfg: Config) -> list[OptimWrapper]:
         ValueError: The config's ``optim_wrapper`` can't be built.
     """
     wanted = copy.deepcopy(cfg.optim_wrapper)
-    if wanted.get('type') == 'AmpOptimWrapper':
+    if type_name(wanted) == 'AmpOptimWrapper':
         wanted['type'] = 'OptimWrapper'
     for key in _MIXED_PRECISION:
         wanted.pop(key, None)

@@ -9,11 +9,12 @@ from mmengine.config import Config, ConfigDict
 from mmlth.core.layout import Layout
 from mmlth.core.moment import Moment
 from mmlth.core.training import Training
+from mmlth.engine import hooks
+from mmlth.engine.config_parts import as_list, type_name
 from mmlth.engine.stretch import stretch
 
 Hook = dict[str, Any]
 
-_HOOKS = ('CaptureHook', 'CaptureStateHook', 'TicketHook', 'StepSeedHook', 'EarlyBirdHook')
 _OF_TRAINING = ('imp', 'work_dir', 'experiment_name', 'load_from', 'resume', 'launcher',
                 'model_wrapper_cfg')
 
@@ -68,13 +69,13 @@ def plain_config(values: dict[str, Any]) -> dict[str, Any]:
     What MMDet's inference and ``tools/test.py`` read stays; so do models that mmlth registers.
     """
     plain = {key: value for key, value in values.items() if key not in _OF_TRAINING}
-    hooks = [hook for hook in plain.get('custom_hooks') or [] if not _is_ours(hook)]
+    others = [hook for hook in plain.get('custom_hooks') or [] if not _is_ours(hook)]
     if plain.get('default_hooks'):
         plain['default_hooks'] = {
             name: hook for name, hook in plain['default_hooks'].items() if not _is_ours(hook)}
     imports = plain.get('custom_imports') or {}
     names = [name for name in imports.get('imports', []) if name != 'mmlth']
-    for key, value in (('custom_hooks', hooks), ('custom_imports', names)):
+    for key, value in (('custom_hooks', others), ('custom_imports', names)):
         plain.pop(key, None)
         if value:
             plain[key] = value if key == 'custom_hooks' else {**imports, 'imports': value}
@@ -82,7 +83,7 @@ def plain_config(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_ours(hook: Hook | None) -> bool:
-    return hook is not None and str(hook['type']).rpartition('.')[2] in _HOOKS
+    return type_name(hook) in hooks.__all__
 
 
 def _call_it_by(cfg: Config, folder: Path) -> None:
@@ -160,19 +161,14 @@ def _early_bird(training: Training, layout: Layout, names: Sequence[str]) -> lis
 
 def _evaluation_state(cfg: Config, resume: Path | None) -> list[Hook]:
     """Keep over a resume what evaluations decided, where anything goes by them."""
-    hooks = cfg.get('custom_hooks') or []
-    stops = any(_is(hook, 'EarlyStoppingHook') for hook in hooks)
+    stops = any(type_name(hook).endswith('EarlyStoppingHook')
+                for hook in cfg.get('custom_hooks') or [])
     saves_best = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best')
-    given = cfg.get('param_scheduler') or []
-    schedulers = given if isinstance(given, (list, tuple)) else [given]
-    waits = any('ReduceOnPlateau' in str(each.get('type')) for each in schedulers)
+    waits = any('ReduceOnPlateau' in type_name(each)
+                for each in as_list(cfg.get('param_scheduler')))
     if not (stops or saves_best or waits):
         return []
     return [dict(type='EvaluationStateHook', resumed=resume is not None)]
-
-
-def _is(hook: Hook, name: str) -> bool:
-    return str(getattr(hook['type'], '__name__', hook['type'])).endswith(name)
 
 
 def _keep_checkpoints(cfg: Config, training: Training) -> None:

@@ -3,6 +3,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mmlth.engine.config_parts import as_list
+
 _LENGTHS = ('begin', 'end', 'T_max', 'total_iters', 'total_steps', 'step_size', 'milestones',
             'periods')
 
@@ -23,8 +25,7 @@ def stretch(cfg: Config, factor: int) -> None:
     key = 'max_epochs' if by_epoch else 'max_iters'
     added = loop[key] * (factor - 1)
     loop[key] += added
-    given = cfg.get('param_scheduler') or []
-    for scheduler in given if isinstance(given, (list, tuple)) else [given]:
+    for scheduler in as_list(cfg.get('param_scheduler')):
         if scheduler.get('by_epoch', True) == by_epoch:
             _stretch_one(scheduler, factor)
     for hook in cfg.get('custom_hooks') or []:

@@ -5,6 +5,8 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from mmlth.engine.config_parts import type_name
+
 _MODEL_WRAPPERS = ('MMDistributedDataParallel', 'DistributedDataParallel')
 _OPTIM_WRAPPERS = {
     'ApexOptimWrapper': 'Apex casts the weights and steps on copies of them; use AmpOptimWrapper',
@@ -30,14 +32,15 @@ def check_trainer(cfg: Config, kind: Any = None) -> None:
     kind = kind or cfg.get('runner_type', 'Runner')
     runner = RUNNERS.get(kind) if isinstance(kind, str) else kind
     if runner is None or not issubclass(runner, Runner):
-        raise ValueError(f'runner_type={_name(kind)!r}: mmlth trains with the Runner of '
-                         'MMEngine and classes derived from it, which FlexibleRunner is not. '
-                         'Remove runner_type and strategy')
+        name = type_name(dict(type=kind))
+        raise ValueError(f'runner_type={name!r}: mmlth trains with the Runner of MMEngine and '
+                         'classes derived from it, which FlexibleRunner is not. Remove '
+                         'runner_type and strategy')
     if cfg.get('strategy') is not None:
-        raise ValueError(f'strategy={_type(cfg.strategy)!r}: strategies (DDP, FSDP, DeepSpeed, '
+        raise ValueError(f'strategy={type_name(cfg.strategy)!r}: strategies (DDP, FSDP, DeepSpeed, '
                          'ColossalAI) belong to FlexibleRunner, under which masks would not hold. '
                          'Remove it; DDP comes with the launcher')
-    wrapper = _type(cfg.get('model_wrapper_cfg'))
+    wrapper = type_name(cfg.get('model_wrapper_cfg'))
     if wrapper and wrapper not in _MODEL_WRAPPERS:
         raise ValueError(f'model_wrapper_cfg.type={wrapper!r}: it shards or renames the parameters '
                          f'that masks hang on (FSDP does). Allowed is {_MODEL_WRAPPERS[0]!r}')
@@ -45,21 +48,10 @@ def check_trainer(cfg: Config, kind: Any = None) -> None:
 
 
 def _check_optimizer(wrapper: Any) -> None:
-    kind, optimizer = _type(wrapper), _type(wrapper.get('optimizer'))
+    kind, optimizer = type_name(wrapper), type_name(wrapper.get('optimizer'))
     if kind in _OPTIM_WRAPPERS:
         raise ValueError(f'optim_wrapper.type={kind!r}: {_OPTIM_WRAPPERS[kind]}')
     if wrapper.get('use_fsdp'):
         raise ValueError('optim_wrapper.use_fsdp=True: masks do not go with FSDP; remove it')
     if optimizer in _OPTIMIZERS:
         raise ValueError(f'optim_wrapper.optimizer.type={optimizer!r}: {_OPTIMIZERS[optimizer]}')
-
-
-def _type(part: Any) -> str:
-    """Return the name of a part's type, which a config may give as a class too."""
-    kind = part.get('type', '') if isinstance(part, dict) else ''
-    return _name(kind)
-
-
-def _name(kind: Any) -> str:
-    name: str = kind if isinstance(kind, str) else kind.__name__
-    return name.rpartition('.')[2]

@@ -10,6 +10,7 @@ from mmengine.registry import DATASETS
 
 from mmlth.core.files import free_bytes
 from mmlth.core.training import Training
+from mmlth.engine.config_parts import metrics_of, type_name
 from mmlth.engine.round_config import checkpoint_limit
 from mmlth.engine.trainer import check_trainer
 
@@ -34,12 +35,12 @@ def check_config(cfg: Config) -> None:
                 'training and validation parts of an MMDet config are needed')
     check_trainer(cfg)
     given = [*(cfg.get('custom_hooks') or []), *(cfg.get('default_hooks') or {}).values()]
-    hooks = [str(hook.get('type')).rpartition('.')[2] for hook in given if hook]
+    hooks = [type_name(hook) for hook in given]
     for hook in _OWN_HOOKS:
         if hook in hooks:
             raise ValueError(f'the config has a {hook} among its hooks, which IMP adds itself; '
                              'remove it')
-    if cfg.optim_wrapper.get('type') == 'AmpOptimWrapper' and get_device() == 'cpu':
+    if type_name(cfg.optim_wrapper) == 'AmpOptimWrapper' and get_device() == 'cpu':
         raise ValueError('mixed precision (--amp, AmpOptimWrapper) needs a GPU, and none is '
                          'visible')
     scaling = cfg.get('auto_scale_lr') or {}
@@ -105,11 +106,10 @@ def files_of(cfg: Config) -> Iterator[tuple[str, str]]:
     for loader in ('train_dataloader', 'val_dataloader'):
         for key, dataset in leaf_datasets(cfg[loader].dataset, f'{loader}.dataset'):
             yield from _dataset_files(dataset, key)
-    given = cfg.val_evaluator
-    for evaluator in given if isinstance(given, (list, tuple)) else [given]:
-        path = evaluator.get('ann_file')
-        if path and '://' not in path and is_local(evaluator):
-            yield 'val_evaluator.ann_file', path
+    for key, metric in metrics_of(cfg.val_evaluator, 'val_evaluator'):
+        path = metric.get('ann_file')
+        if path and '://' not in path and is_local(metric):
+            yield f'{key}.ann_file', path
     if cfg.get('load_from') and '://' not in cfg.load_from:
         yield 'load_from', cfg.load_from
 

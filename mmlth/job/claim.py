@@ -7,6 +7,7 @@ from typing import Any
 
 from mmlth.core.store import Store
 from mmlth.engine.ranks import check_shared, on_rank_0
+from mmlth.job.data_digest import data_differences
 from mmlth.job.identity import describe, differences, with_rounds_of
 from mmlth.job.rank_0 import Job
 
@@ -119,9 +120,7 @@ def _taken(store: Store) -> BlockingIOError:
 
 def _differences(there: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, str]:
     """Return what differs between a job that lies there and the facts of one that would go on."""
-    before, now = there.get('data', {}), facts.get('data', {})
-    both = before.keys() & now.keys()  # a job may be older than these digests
-    data = differences({k: before[k][:12] for k in both}, {k: now[k][:12] for k in both})
+    data = data_differences(there.get('data', {}), facts.get('data', {}))
     return {**differences(there['identity'], facts['identity']), **data}
 
 

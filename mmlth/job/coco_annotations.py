@@ -5,6 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _LISTS = ('images', 'annotations', 'categories')
+_KINDS = (
+    ((int, str), 'id', ('id', 'image_id', 'category_id')),
+    ((int, float), 'number', ('height', 'width', 'area')))
+_CATEGORY = frozenset({'id', 'name'})
 _IMAGE = frozenset({'id', 'file_name', 'height', 'width'})
 _ANNOTATION = frozenset({'id', 'image_id', 'category_id', 'bbox', 'area'})
 
@@ -38,10 +42,14 @@ def coco_problems(
         yield 'holds no image'
     if not boxes:
         return
-    yield from _fields('image', images, _IMAGE)
-    yield from _repeated('image', images)
     counted = [each for each in annotations if not (isinstance(each, dict) and each.get('ignore'))]
-    yield from _fields('annotation', counted, _ANNOTATION)
+    wrong = [
+        *_fields('image', images, _IMAGE), *_fields('category', categories, _CATEGORY),
+        *_fields('annotation', counted, _ANNOTATION)]
+    yield from wrong
+    if wrong:  # what follows takes them to be dicts of ids and numbers
+        return
+    yield from _repeated('image', images)
     yield from _repeated('annotation', annotations)
     yield from _box_problems(counted)
     if images and filter_cfg and not _is_any_left(lists, classes, filter_cfg):
@@ -61,11 +69,16 @@ def _class_problems(categories: list[Any], classes: Sequence[str]) -> Iterator[s
 def _fields(what: str, found: list[Any], needed: frozenset[str]) -> Iterator[str]:
     for each in found:
         if not isinstance(each, dict):
-            yield f'an {what} is {each!r:.60}, not a dict'
+            article = 'a' if what == 'category' else 'an'
+            yield f'{article} {what} is {each!r:.60}, not a dict'
         elif not needed <= each.keys():
             lacking = ' and '.join(map(repr, sorted(needed - each.keys())))
             owner = f' (of image {each.get("image_id")!r})' if what == 'annotation' else ''
             yield f'{what} {each.get("id")!r}{owner} has no {lacking}'
+        else:
+            yield from (f'{what} {each["id"]!r}: {key} = {each[key]!r:.60} is no {kind}'
+                        for kinds, kind, keys in _KINDS for key in keys
+                        if key in needed and not isinstance(each[key], kinds))
 
 
 def _repeated(what: str, found: list[Any]) -> Iterator[str]:

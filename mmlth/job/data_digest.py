@@ -7,6 +7,7 @@ from functools import lru_cache
 from mmengine.config import Config
 
 from mmlth.job.checks import files_of
+from mmlth.job.identity import differences
 
 _CHUNK = 1 << 22
 _READERS = ('train_dataloader', 'val_dataloader', 'val_evaluator')
@@ -25,6 +26,15 @@ def data_digests(cfg: Config) -> dict[str, str]:
             status = os.stat(path)
             found[f'data.{key}'] = _digest(path, status.st_size, status.st_mtime_ns)
     return found
+
+
+def data_differences(there: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """Return what differs between two results of :func:`data_digests`, of the keys that both have.
+
+    A job may be older than some of the digests.
+    """
+    both = there.keys() & now.keys()
+    return differences({k: there[k][:12] for k in both}, {k: now[k][:12] for k in both})
 
 
 def check_data(cfg: Config, known: Mapping[str, str]) -> None:

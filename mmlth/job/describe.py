@@ -121,9 +121,9 @@ def _digests(
 def _policies(store: Store, training: Training, settings: IMPConfig) -> dict[str, Any]:
     start = _real_start(training)
     return dict(
-        rewind=_REWINDS.get(start, settings.rewind),
+        rewind=training.moment.text if start == 'rewound' else _REWINDS.get(start, settings.rewind),
         rewind_step=weights_step(store.layout.rewind),
-        optimizer=settings.optimizer,
+        optimizer=training.optimizer,
         schedule=training.schedule,
         buffers=_BUFFERS.get(start, 'rewound'),
         ema='rewound' if training.schedule == 'continue' else 'rebuilt',

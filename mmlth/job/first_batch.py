@@ -23,6 +23,7 @@ from mmengine.registry import DATASETS, EVALUATOR, FUNCTIONS
 from mmlth.core.files import read_json, write_json
 from mmlth.core.positions import PositionCounter, positions_of
 from mmlth.core.quiet import quiet
+from mmlth.engine.config_parts import metrics_of
 from mmlth.engine.net import Net
 
 _MOST_IMAGES = 2
@@ -158,9 +159,8 @@ def _image_ids(found: Sequence[Any]) -> set[Any]:
 def _of_the_batch(evaluator: Any, ids: set[Any], folder: Path) -> tuple[Any, bool]:
     """Return an evaluator's config for some images, and whether it compares with no others."""
     changed = copy.deepcopy(evaluator)
-    metrics = changed if isinstance(changed, (list, tuple)) else [changed]
     is_whole = True
-    for number, metric in enumerate(metrics):
+    for number, (_, metric) in enumerate(metrics_of(changed, 'val_evaluator')):
         for key in _OUTPUTS:
             if metric.get(key):
                 suffix = Path(metric[key]).suffix

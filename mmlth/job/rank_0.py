@@ -76,7 +76,7 @@ class Job:
         """
         dense = self.trainings[0]
         if dense.shared_from and not dry_run and not self.store.finished(dense):
-            find_shared(self.store, dense, self.facts()['identity'])
+            find_shared(self.store, dense, self.facts())
         net = read_net(self.cfg, self.settings.seed, need_weights=not dry_run)
         trace = count_positions if dry_run else evaluate_first_batch
         found = plan(net, self.settings, trace(net, self.cfg))
@@ -138,7 +138,7 @@ class Job:
         """Take over another job's training in place of this one, if there is one to take."""
         other: Store | None = None
         if training.shared_from:
-            other = find_shared(self.store, training, self.facts()['identity'])
+            other = find_shared(self.store, training, self.facts())
         elif self.finder is not None:
             other = find_equal(self.store, training, self.facts(), self.finder)
         return adopt(self.store, training, other) if other else None

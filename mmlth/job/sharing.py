@@ -8,6 +8,7 @@ from mmlth.core.checkpoints import iterations_of
 from mmlth.core.masks import digest
 from mmlth.core.store import Store
 from mmlth.core.training import Outcome, Training
+from mmlth.job.data_digest import data_differences
 from mmlth.job.identity import describe, differences
 from mmlth.job.job_log import LOGGER
 
@@ -16,18 +17,18 @@ Finder = Callable[[str], Path | None]
 _DENSE_SETTINGS = ('imp.seed', 'imp.exact_resume')  # those that a dense net depends on
 
 
-def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> Store:
+def find_shared(store: Store, dense: Training, facts: Mapping[str, Any]) -> Store:
     """Find the job that ``dense_from`` names and check that its dense net is the one wanted.
 
     Args:
         store: Of this job.
         dense: This job's dense training, with ``shared_from``.
-        identity: Of this job (:func:`mmlth.job.identity.identity`).
+        facts: Of this job (:meth:`mmlth.job.rank_0.Job.facts`).
 
     Raises:
         FileNotFoundError: There is no such job, its dense round isn't finished, or the weights to
             rewind to weren't kept.
-        ValueError: Its config or seed differs, or an early end cut it short; names the settings.
+        ValueError: Its config, seed or data differ, or an early end cut it short; names them.
     """
     other = Store(dense.shared_from)
     where = f'dense_from={dense.shared_from!r}'
@@ -35,9 +36,14 @@ def find_shared(store: Store, dense: Training, identity: Mapping[str, Any]) -> S
     if there is None or not other.finished(dense):
         raise FileNotFoundError(f'{where} holds no finished dense round. Train it first, with '
                                 'rounds=0 if nothing else is wanted of it')
-    wanted = dense.id(config_part(identity))
+    wanted = dense.id(config_part(facts['identity']))
     if other.record(dense).id != wanted:
-        raise ValueError(f'{where} {_why_other(there, identity)}')
+        raise ValueError(f'{where} {_why_other(there, facts["identity"])}')
+    changed = data_differences(there.get('data', {}), facts['data'])
+    if changed:
+        shown = describe(changed).replace(' now', ' here')
+        raise ValueError(f'{where} was trained with other data: {shown}. Put back the files that '
+                         'it was trained with, or train a dense net with these')
     _check_files(other, dense, store)
     return other
 
@@ -83,7 +89,8 @@ def adopt(store: Store, training: Training, other: Store) -> Outcome:
     store.adopt(other, training)
     LOGGER.info(f'{training.name} is taken over from {other.work_dir}')
     record = other.record(training)
-    path = os.path.relpath(other.work_dir, store.work_dir)
+    trainer = other.work_dir / record.trained_in  # which may have taken it over itself
+    path = os.path.relpath(trainer, store.work_dir)
     return Outcome(
         metrics=record.metrics,
         seconds=record.seconds,

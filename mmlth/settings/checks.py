@@ -7,12 +7,15 @@ from mmlth.core.controls import CONTROLS
 from mmlth.core.criteria import check_criterion
 from mmlth.core.early_bird import EarlyBird
 from mmlth.core.moment import Moment
-from mmlth.core.patterns import check_pattern
+from mmlth.core.patterns import Pattern, check_pattern
 from mmlth.core.schedules import SCHEDULES
 from mmlth.core.scope import check_scope
 from mmlth.core.selection import check_allocation
 from mmlth.settings.fields import LR_SCHEDULES, OPTIMIZERS, SettingFields
 from mmlth.settings.trainings import POLICIES
+
+_ELSEWHERE = ('random', 'shuffle', 'shuffle_rms')  # keep what the ticket has pruned
+_REDRAWN = ('reinit', 'reinit_rms', 'signs', 'magnitudes')  # start from new weights
 
 
 def check_settings(settings: SettingFields) -> None:
@@ -102,6 +105,28 @@ def _check_controls(settings: SettingFields) -> None:
     wanted = settings.control_rounds
     if any(not isinstance(number, int) or not 0 < number <= last for number in wanted):
         raise ValueError(f'control_rounds={wanted}: allowed are rounds 1 to {last}')
+    same = [name for name in _same_as_ticket(settings) if name in settings.controls]
+    if same:
+        raise ValueError(
+            f'controls={same} would be the ticket itself with rewind={settings.rewind!r} and '
+            f'criterion={settings.criterion!r}; leave them out')
+    dead = [name for name in _ELSEWHERE if name in settings.controls]
+    if dead and settings.rewind in ('lr', 'none') and max(wanted, default=last) > 1:
+        raise ValueError(
+            f'controls={dead} after round 1 keep weights that an earlier round has set to zero, '
+            f'which rewind={settings.rewind!r} starts from. Give control_rounds=1, or leave them '
+            'out')
+
+
+def _same_as_ticket(settings: SettingFields) -> tuple[str, ...]:
+    """Return the controls that destroy nothing under these settings."""
+    if settings.rewind == 'reinit':
+        return _REDRAWN
+    goes_on = settings.rewind in ('lr', 'none')
+    ranked = 'magnitude' if goes_on else 'initial_magnitude'  # by what it starts from
+    by_group = Pattern.parse(settings.allocation) is not None
+    is_same = settings.criterion == ranked and not settings.ticket and not by_group
+    return ('init_magnitude', ) if is_same else ()
 
 
 def _check_shared(settings: SettingFields) -> None:

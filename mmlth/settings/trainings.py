@@ -28,7 +28,6 @@ CONTROL_POLICIES: dict[str, tuple[str | None, str | None]] = dict(
 _DENSE = ('dense', 'dense_budget', 'dense_restart')  # of which nothing is pruned
 _LONGER = ('dense_budget', 'dense_restart')  # of a budget of their own, from the start
 _SCOPE = ('scope', 'include', 'exclude', 'frozen')
-_ONCE = ('dense', 'dense_restart')  # the same whatever the ticket
 
 
 def list_trainings(settings: SettingFields) -> tuple[Training, ...]:
@@ -41,7 +40,8 @@ def list_trainings(settings: SettingFields) -> tuple[Training, ...]:
     controls = [_control(tickets[first], name) for name in settings.controls]
     for number in others:
         ticket = tickets[number]
-        controls += [_control(ticket, name) for name in settings.controls if name not in _ONCE]
+        controls += [_control(ticket, name) for name in settings.controls
+                     if name == 'dense_budget' or not _is_ticketless(ticket, name)]
     return (*tickets, *controls)
 
 
@@ -92,11 +92,18 @@ def _pruned(settings: SettingFields, before: Training, density: float) -> Traini
     return found
 
 
+def _is_ticketless(ticket: Training, name: str) -> bool:
+    """Tell whether neither mask nor start of a control come from the ticket."""
+    return name in _LONGER or (name == 'dense' and ticket.start == 'rewound')
+
+
 def _control(ticket: Training, name: str) -> Training:
     masks, start = CONTROL_POLICIES[name]
+    if name == 'dense' and _is_ticketless(ticket, name):
+        start = 'rewound'
     return replace(
         ticket,
-        **(_selection(SettingFields()) if name in _LONGER else {}),  # nothing is chosen
+        **(_selection(SettingFields()) if _is_ticketless(ticket, name) else {}),
         label=name,
         parent=ticket,
         masks=masks or 'of parent',

@@ -1,5 +1,4 @@
 """The finished trainings of a study's experiment, as rows of its page."""
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -117,8 +116,8 @@ def _row(
         seconds=record['seconds'])
 
 
-def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
-    """Place a record along x.
+def _x(axis: str, record: Record, first: Record, dense: Record) -> float | None:
+    """Place a record along x; None where older records don't tell.
 
     Args:
         axis: One of :data:`mmlth.study.plan.X_AXES`.
@@ -135,7 +134,7 @@ def _x(axis: str, record: Record, first: Record, dense: Record) -> float:
         return 100 * float(first['steps']) / dense['steps']
     if axis == 'multiply_adds':
         counted = record.get('multiply_adds')
-        return 100 * float(counted['kept']) / counted['dense'] if counted else math.nan
+        return 100 * float(counted['kept']) / counted['dense'] if counted else None
     return 100 * float(record['sparsity'])
 
 

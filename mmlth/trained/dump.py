@@ -5,6 +5,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmlth.core.dump import PREFIX, result_name, write_facts
+from mmlth.engine.config_parts import metrics_of, type_name
 
 TASKS = ('bbox', 'segm', 'keypoints')
 _METRICS = ('CocoMetric', 'CocoKeypointMetric')
@@ -24,7 +25,7 @@ def ask_for_results(cfg: Config, folder: Path) -> None:
 def check_evaluator(cfg: Config) -> None:
     """Raise ValueError if no test evaluator writes its results; says which do."""
     if not _writing(cfg):
-        kinds = [str(one.get('type')) for one in _evaluators(cfg)]
+        kinds = [type_name(metric) for _, metric in metrics_of(cfg.test_evaluator, '')]
         raise ValueError(f'{", ".join(kinds)} writes no predictions in COCO\'s form. Use '
                          f'a config whose test evaluator is {" or ".join(_METRICS)}, with ann_file')
 
@@ -81,11 +82,6 @@ def _dataset(cfg: Config, loader: str) -> dict[str, Any]:
     return dataset
 
 
-def _evaluators(cfg: Config) -> list[dict[str, Any]]:
-    given = cfg.test_evaluator
-    return list(given) if isinstance(given, (list, tuple)) else [given]
-
-
 def _writing(cfg: Config) -> list[dict[str, Any]]:
-    return [one for one in _evaluators(cfg)
-            if str(one.get('type')).rpartition('.')[2] in _METRICS and one.get('ann_file')]
+    return [metric for _, metric in metrics_of(cfg.test_evaluator, 'test_evaluator')
+            if type_name(metric) in _METRICS and metric.get('ann_file')]

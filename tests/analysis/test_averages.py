@@ -5,7 +5,7 @@ import math
 import pytest
 from made_rows import BOX, dense_row, row
 
-from mmlth.analysis.averages import aggregate
+from mmlth.analysis.averages import aggregate, by_seed
 
 
 def test_an_unknown_y_is_named():
@@ -47,6 +47,11 @@ def test_a_dense_net_that_jobs_share_counts_once():
     (group,) = aggregate(rows, BOX)
     assert group.n == 2 and group.mean == pytest.approx(0.6)
     assert group.ci == pytest.approx(1.2706, rel=1e-4)
+
+
+def test_a_seed_of_several_jobs_is_their_mean():
+    rows = [row(0.4, seed=0), row(0.2, seed=0), row(0.5, seed=1)]
+    assert by_seed(rows, lambda each: each['metrics'][BOX]) == {0: pytest.approx(0.3), 1: 0.5}
 
 
 def test_a_control_of_round_zero_is_no_dense_net():

@@ -15,6 +15,11 @@ def test_equal_points_are_compared_by_equal_seeds():
         ['a', '80', 'bbox mAP', '0.733 (3)', '0.500 (2)', '+0.150', '-0.485 to +0.785 (2)']]
 
 
+def test_a_seed_of_several_jobs_is_their_mean():
+    (line, ) = compare([*points(0.6), *points(0.4)], points(0.5), experiment())
+    assert line[3:6] == ['0.500 (1)', '0.500 (1)', '+0.000']
+
+
 def test_one_common_seed_has_no_interval():
     (line, ) = compare(points(0.6), points(0.5), experiment())
     assert line[-2:] == ['+0.100', '- (1)']

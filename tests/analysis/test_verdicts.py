@@ -34,6 +34,13 @@ def test_a_ticket_is_judged_by_its_seeds(changes, claim):
     assert [each.name for each in found.comparisons] == ['dense of equal budget', 'shuffle']
 
 
+def test_a_seed_of_several_jobs_is_their_mean():
+    both = [*study(ticket=0.50), *(each | dict(job='b') for each in study(ticket=0.70))]
+    (found, ) = verdicts(both, BOX).values()
+    assert [each.n for each in found.comparisons] == [5, 5]
+    assert found.comparisons[0].mean == pytest.approx(0.04, abs=0.005)
+
+
 def test_each_ticket_has_its_own_controls():
     rows = study(line='a') + study(line='b', shuffle=0.70)
     found = verdicts(rows, BOX)

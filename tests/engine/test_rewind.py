@@ -100,11 +100,41 @@ def test_optimizer_and_schedule_go_back_to_step_k(job, optimizer, lr_schedule, s
         assert record['seconds'] < summary.seconds
 
 
+def test_a_ticket_that_continues_has_a_seed_and_evaluations_of_its_own(job, toy_cfg):
+    toy_cfg.default_hooks = dict(checkpoint=dict(
+        type='CheckpointHook', interval=1, save_best='toy/mAP', rule='greater'))
+    summary, layout, seen = job(rewind='epoch_1', lr_schedule='continue', order_seed=7)
+    assert [training['seed'] for training in seen] == [0, 7, 7]
+    assert [training['has_best'] for training in seen] == [False, False, False]
+    assert summary.rounds[1]['policies']['order_seed'] == 7
+    assert all(any(layout.round_dir(number).glob('best_*.pth')) for number in (0, 1, 2))
+
+
 def test_a_state_in_the_middle_of_an_epoch_is_refused_before_training(job):
     message = 'rewind=5 .* must end an epoch, which has 4 iterations.*"epoch_1"'
     with pytest.raises(ValueError, match=message):
         job(rewind=5, lr_schedule='continue')
     assert not any(training['rates'] for training in FirstStep.seen)
+
+
+def test_a_state_before_the_first_step_is_refused_before_training(job, toy_cfg):
+    iteration_based(toy_cfg, save_every=6, type='IterBasedTrainLoop', val_interval=6)
+    del toy_cfg.train_cfg['by_epoch']
+    toy_cfg.train_dataloader.sampler.type = 'DefaultSampler'
+    with pytest.raises(ValueError, match="rewind='1%' of .* is before the first one"):
+        job(rewind='1%', lr_schedule='continue')
+
+
+def test_what_a_control_goes_back_to_is_in_its_record(job):
+    controls = ['dense_budget', 'dense_restart', 'reinit']
+    settings = dict(rewind='epoch_1', optimizer='rewound', controls=controls)
+    found = {r['control']: r['policies'] for r in job(**settings)[0].controls}
+    assert {name: (p['rewind'], p['optimizer']) for name, p in found.items()} == {
+        'dense_budget': ('epoch_1', 'fresh'), 'dense_restart': ('lr', 'fresh'),
+        'reinit': ('reinit', 'rewound')}
+    again = job('lr', rewind='lr', controls='dense_budget')[0]
+    policies = [r['policies']['rewind'] for r in (*again.rounds, *again.controls)]
+    assert policies == ['init', 'lr', 'lr', 'init']
 
 
 def test_a_loop_by_iterations_continues_anywhere(job, toy_cfg):

@@ -65,6 +65,16 @@ def test_a_filter_that_leaves_nothing_is_named(filter_cfg, count):
     assert 'no image is left' in only_dogs[0]
 
 
+@pytest.mark.parametrize('content, message', [
+    (coco(annotations=[None]), 'an annotation is None, not a dict'),
+    (coco(categories=[*CATS, 'bird']), "a category is 'bird', not a dict"),
+    (coco(box=dict(category_id=[1])), 'category_id = [1] is no id'),
+    (coco(image=dict(width='40')), "width = '40' is no number")])
+def test_damage_is_named_where_a_filter_would_count(content, message):
+    found = list(coco_problems(content, ['cat'], filter_cfg=dict(filter_empty_gt=True, min_size=3)))
+    assert len(found) == 1 and message in found[0]
+
+
 def test_good_annotations_and_ignored_ones_pass():
     assert not list(coco_problems(coco(), ['cat']))
     ignored = dict(id=2, image_id=7, ignore=True)

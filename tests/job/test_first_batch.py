@@ -12,6 +12,7 @@ from mmlth.core.files import read_json
 from mmlth.core.store import Store
 from mmlth.engine.config_files import load_config
 from mmlth.engine.net import read_net
+from mmlth.job.checks import files_of
 from mmlth.job.first_batch import evaluate_first_batch
 
 
@@ -20,10 +21,12 @@ class Strict(BaseMetric):
     """Insists on every image of its file, as MMDet's panoptic metric does."""
 
     seen: ClassVar[list] = []
+    outs: ClassVar[list] = []
 
     def __init__(self, ann_file, out_file_path=None, **keywords):
         super().__init__(**keywords)
-        self.ann_file, self.out = ann_file, out_file_path
+        self.ann_file = ann_file
+        self.outs.append(out_file_path)
 
     def process(self, data_batch, data_samples):
         self.results += [s['img_id'] for s in data_samples]
@@ -50,6 +53,7 @@ def evaluate(cfg):
 def strict_cfg(toy_cfg, tmp_path, monkeypatch):
     monkeypatch.setitem(toys.MODELS.module_dict, 'ToyNet', Numbered)
     Strict.seen.clear()
+    Strict.outs.clear()
     path = tmp_path / 'val.json'
     path.write_text(json.dumps(dict(images=[dict(id=i) for i in range(5)], annotations=[])))
     toy_cfg.val_evaluator = dict(type='Strict', ann_file=str(path))
@@ -59,6 +63,19 @@ def strict_cfg(toy_cfg, tmp_path, monkeypatch):
 def test_an_evaluator_sees_a_file_of_the_batch_alone(strict_cfg):
     evaluate(strict_cfg)
     assert Strict.seen == [[0, 1]]
+
+
+@pytest.mark.parametrize('form', [
+    lambda one: one, lambda one: [one], lambda one: dict(metrics=one),
+    lambda one: dict(type='Evaluator', metrics=[one])], ids=['one', 'list', 'metrics', 'evaluator'])
+def test_however_an_evaluator_is_written_nothing_is_left_where_it_would_write(
+        strict_cfg, tmp_path, form):
+    own = str(tmp_path / 'mine' / 'results.json')
+    strict_cfg.val_evaluator = form(dict(strict_cfg.val_evaluator, out_file_path=own))
+    evaluate(strict_cfg)
+    assert Strict.seen == [[0, 1]] and Strict.outs and own not in Strict.outs
+    files = {path: key for key, path in files_of(strict_cfg)}
+    assert files[str(tmp_path / 'val.json')].startswith('val_evaluator')
 
 
 def test_a_file_of_other_images_is_refused(strict_cfg, tmp_path):

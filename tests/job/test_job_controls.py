@@ -114,6 +114,17 @@ def test_a_dense_control_is_trained_once(toy_cfg, run_imp, tmp_path):
     assert [(r['round'], r['control']) for r in summary.controls] == expected
 
 
+def test_a_dense_control_depends_on_no_ticket_unless_it_starts_from_its_weights(
+        toy_cfg, run_imp, tmp_path):
+    ids = [run_imp(copy.deepcopy(toy_cfg), tmp_path / allocation, allocation=allocation,
+                   controls=['dense']).controls[0]['id'] for allocation in ('global', 'layerwise')]
+    assert ids[0] == ids[1]
+    trained = run_imp(toy_cfg, tmp_path / 'lr', rewind='lr', controls=['dense'],
+                      control_rounds=[1, 2]).controls
+    assert [(r['round'], r['control']) for r in trained] == [(1, 'dense'), (2, 'dense')]
+    assert trained[0]['digests'] != trained[1]['digests']
+
+
 def test_random_masks_overlap_the_ticket_as_chance_has_it(job):
     _, layout = job
     found = overlap(masks(layout), masks(layout, 'random'))

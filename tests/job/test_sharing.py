@@ -8,9 +8,11 @@ import pytest
 import torch
 
 from mmlth.core.checkpoints import latest_checkpoint, load_state
+from mmlth.core.files import read_json, write_json
 from mmlth.core.layout import Layout
 from mmlth.core.masks import apply, digest
 from mmlth.core.ticket import Ticket, load_ticket, load_weights, save_ticket, weights_step
+from mmlth.job import rank_0
 from mmlth.job.imp_runner import IMPRunner
 from mmlth.settings.imp_config import IMPConfig
 
@@ -85,6 +87,21 @@ def test_a_shared_round_costs_no_seconds_and_survives_its_source(dense, job):
     again, _ = job('shared', dense_from=dense)
     assert again.seconds == pytest.approx(sum(r['seconds'] for r in again.rounds[1:]))
     assert load_state(latest_checkpoint(layout.round_dir(0)))
+
+
+def test_who_trained_it_is_told_however_often_a_round_is_taken_over(dense, job, tmp_path):
+    job('second', dense_from=dense)
+    third, _ = job('third', dense_from=str(tmp_path / 'second'))
+    assert third.rounds[0]['trained_in'] == '../dense'
+
+
+def test_refuses_a_dense_round_of_other_data(dense, job, monkeypatch):
+    monkeypatch.setattr(rank_0, 'data_digests', lambda cfg: {'data.train.ann_file': 'b' * 64})
+    there = read_json(Path(dense) / 'imp.json')
+    there['data'] = {'data.train.ann_file': 'a' * 64}
+    write_json(Path(dense) / 'imp.json', there)
+    with pytest.raises(ValueError, match="other data: .*ann_file: 'a{12}' there, 'b{12}' here"):
+        job('other', dense_from=dense)
 
 
 def test_a_dense_round_that_accumulates_gradients_can_be_shared(toy_cfg, run_imp, tmp_path):

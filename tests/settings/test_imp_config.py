@@ -51,6 +51,14 @@ def test_densities_of_a_list_replace_target_and_rounds():
      r"controls=\['luck'\]: allowed are random, shuffle, shuffle_rms, init_magnitude, reinit"),
     (dict(controls='random', control_rounds=5),
      r'control_rounds=\(5,\): allowed are rounds 1 to 4'),
+    (dict(rewind='reinit', controls=['shuffle', 'reinit', 'signs']),
+     r"controls=\['reinit', 'signs'\] would be the ticket itself with rewind='reinit'"),
+    (dict(rewind='lr', rounds=1, controls='init_magnitude'),
+     r"controls=\['init_magnitude'\] would be the ticket itself .* criterion='magnitude'"),
+    (dict(rewind=5, criterion='initial_magnitude', controls='init_magnitude'),
+     "would be the ticket itself with rewind=5 and criterion='initial_magnitude'"),
+    (dict(rewind='none', rounds=2, controls=['shuffle', 'dense']),
+     r"controls=\['shuffle'\] after round 1 keep weights that .* Give control_rounds=1"),
     (dict(rewind=-1), 'rewind=-1: allowed'),
     (dict(min_kept=-1), 'min_kept=-1 must be a whole number of weights, at least 0, or a share'),
     (dict(min_kept=1.0), 'min_kept=1.0 must be'),
@@ -61,6 +69,16 @@ def test_densities_of_a_list_replace_target_and_rounds():
 def test_bad_settings_are_named_with_what_is_allowed(settings, message):
     with pytest.raises(ValueError, match=message):
         IMPConfig.from_dicts(settings)
+
+
+@pytest.mark.parametrize('settings', [
+    dict(rewind='lr', rounds=3, controls='random', control_rounds=1),
+    dict(rewind='lr', rounds=3, controls=['reinit', 'dense_budget']),
+    dict(rewind='none', schedule=[0.25, 0.5], allocation='2:4', controls='init_magnitude'),
+    dict(rewind='reinit', controls=['random', 'init_magnitude']),
+    dict(criterion='initial_magnitude', rewind='lr', rounds=1, controls='init_magnitude')])
+def test_controls_that_destroy_something_of_the_ticket_pass(settings):
+    assert IMPConfig.from_dicts(settings).controls
 
 
 def test_every_setting_is_described():

@@ -84,8 +84,8 @@ class CaptureStateHook(Hook):
         moment: See :class:`CaptureHook`; after the first step.
 
     Raises:
-        ValueError: A training by epochs would have to continue in the middle of one; raised
-            before its first step.
+        ValueError: A training by epochs would have to continue in the middle of one, or the moment
+            is before the first step; raised before it.
     """
 
     # After ParamSchedulerHook, which is LOW and registered before; before CheckpointHook.
@@ -100,6 +100,10 @@ class CaptureStateHook(Hook):
     def before_train(self, runner: Runner) -> None:
         timeline = timeline_of(runner)
         self.iteration = self.moment.iteration(timeline)
+        if not self.iteration:
+            raise ValueError(
+                f'rewind={self.moment.text!r} of {timeline.steps} steps is before the first one, '
+                'where there is no state to go back to: choose a later one')
         self.by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
         if self.by_epoch and self.iteration % timeline.epoch:
             nearest = max(1, round(self.iteration / timeline.epoch))

@@ -74,6 +74,12 @@ class TicketHook(Hook):
     def before_run(self, runner: Runner) -> None:
         check_trainer(runner.cfg, type(runner))
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Begin with a seed and evaluations of one's own where the dense net's state is loaded."""
+        if self.continues and checkpoint['meta']['iter'] == iterations_of(self.state):
+            checkpoint['meta']['seed'] = runner.seed
+            checkpoint['message_hub'] = runner.message_hub.state_dict()
+
     def before_train(self, runner: Runner) -> None:
         model = unwrap(runner.model)
         begin = iterations_of(self.state) if self.continues else 0
