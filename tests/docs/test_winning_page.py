@@ -249,6 +249,17 @@ def test_early_birds_are_those_of_the_table(converged):
     assert len(lost) == 5 and lost[0] == max(lost)  # of five seeds this one loses most
 
 
+def test_the_curve_of_one_pruning_is_that_of_its_table(converged):
+    found = {round(float(row['x'])): float(row[BOXES]) for row in rows_of('winning/direct_pruning')
+             if row['seed'] == '0' and row['round'] == '1'}
+    assert f'| mAP | {" | ".join(f"{found[at]:.3f}" for at in sorted(found))} |' in converged
+    budget = judged('dense_budget')[0]
+    above = [found[at] - budget for at in found if at <= 70]
+    assert len(above) == 5 and found[70] > of_seeds(0, SCRATCH)[0] > found[80]
+    assert (f'ends with {budget:.3f}, so that tickets of up to 70% end {min(above):.3f} to '
+            f'{max(above):.3f} above it') in converged
+
+
 def test_allocations_are_those_of_the_table(converged):
     found = {(row['line'], round(float(row['x']))): row[BOXES] for row in rows_of(
         'winning/allocation') if row['seed'] == '0' and row['round'] == '1'}
