@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -17,6 +17,7 @@ _MARGIN = 0.05  # of a span, on both sides
 _MOST_TICKS = 9
 _SMALLEST, _LARGEST = 5.0, 9.0  # markers of lines that may hide each other
 _BESIDE = 0.1  # 24.96% of a training are called 25
+_CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # of a point (right, up), where its n stands
 _LEAST_GAP = 0.09  # between ticks, as a share of the axis
 
 
@@ -96,13 +97,16 @@ def draw_curves(
             curves.setdefault((point.line, point.control), []).append(point)
     markers = style.control_markers(point.control for point in points)
     sizes = _sizes(line for line, _ in curves)
+    corners = dict(zip(sizes, cycle(_CORNERS), strict=False))
     crosses: list[style.Cross] = []
     for (line, control), found in curves.items():
         ordered = sorted(found, key=lambda point: point.x)
         if any(point.has_value for point in ordered):
             _draw_curve(axes, ordered, markers[control], sizes[line], colours[line])
             _draw_spread(axes, ordered, colours[line], band)
-            _draw_seeds(axes, ordered, several=counts_differ(points))
+            _draw_seeds(axes, ordered)
+            if counts_differ(points):
+                _write_counts(axes, ordered, colours[line], corners[line])
         crosses += [_cross(point, colours[line]) for point in ordered if point.lost]
     style.mark_nothing(axes, crosses)
     return draw_dense(axes.axhline, points, colours)
@@ -148,15 +152,23 @@ def _draw_spread(axes: Axes, points: Sequence[PlotPoint], colour: str, band: boo
     axes.errorbar(x, middle, half, fmt='none', ecolor=colour, elinewidth=1, capsize=3)
 
 
-def _draw_seeds(axes: Axes, points: Sequence[PlotPoint], *, several: bool) -> None:
-    """Draw each seed's value, and write how many they are where points differ in that."""
+def _draw_seeds(axes: Axes, points: Sequence[PlotPoint]) -> None:
     for point in points:
         if point.n > 1:
             style.mark_seeds(axes, [point.x] * len(point.values), point.values)
-        if several and point.has_value:
+
+
+def _write_counts(
+    axes: Axes, points: Sequence[PlotPoint], colour: str, corner: tuple[int, int],
+) -> None:
+    """Write beside each point how many seeds it has, each line in its own corner and colour."""
+    right, up = corner
+    for point in points:
+        if point.has_value:
             axes.annotate(
-                f'n={point.n}', (point.x, point.y), xytext=(4, 4), textcoords='offset points',
-                fontsize=7)
+                f'n={point.n}', (point.x, point.y), xytext=(4 * right, 4 * up),
+                textcoords='offset points', ha='left' if right > 0 else 'right',
+                va='bottom' if up > 0 else 'top', fontsize=7, color=colour)
 
 
 def _cross(point: PlotPoint, colour: str) -> style.Cross:
