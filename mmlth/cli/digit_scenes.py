@@ -1,9 +1,8 @@
 """Write DigitScenes, the embedded data set, and a contact sheet that shows it."""
 import argparse
-import sys
 import time
 
-from mmlth.cli.command import parser_of
+from mmlth.cli.command import parser_of, run_command
 
 DESCRIPTION = """\
 Write DigitScenes: real handwriting (the UCI digits of scikit-learn) and stick-figure people in
@@ -52,28 +51,30 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def run(args: argparse.Namespace) -> None:
+    """Write the data set and say what it holds."""
+    from mmlth.datasets.digit_scenes import generate
+
+    start = time.perf_counter()
+    manifest = generate(**vars(args))
+    seconds = time.perf_counter() - start
+    for split, counts in manifest['counts'].items():
+        print(f'{split}: {describe(counts)}')
+    print(f'sha256 {manifest["sha256"]}, {seconds:.1f} s')
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run the command; returns the exit code: 0, or 2 with a message where it refuses."""
+    """Run the command; return its exit code."""
     parser = make_parser()
     args = parser.parse_args(argv)
 
-    from mmlth.datasets.digit_scenes import check_arguments, generate
+    from mmlth.datasets.digit_scenes import check_arguments
 
     try:
         check_arguments(args.seed, args.train, args.val, args.crops_per_class, args.hue_bias)
     except ValueError as error:
         parser.error(str(error))
-    start = time.perf_counter()
-    try:
-        manifest = generate(**vars(args))
-    except FileExistsError as error:
-        print(f'mmlth digit-scenes: error: {error}', file=sys.stderr)
-        return 2
-    seconds = time.perf_counter() - start
-    for split, counts in manifest['counts'].items():
-        print(f'{split}: {describe(counts)}')
-    print(f'sha256 {manifest["sha256"]}, {seconds:.1f} s')
-    return 0
+    return run_command('digit-scenes', run, args)
 
 
 def describe(counts: dict) -> str:

@@ -5,6 +5,7 @@ done is not done again. Give it twice at once, on one host or on several that sh
 training is done by one of them.
 """
 import argparse
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -229,8 +230,14 @@ def _other(args: argparse.Namespace) -> 'StudyFolder | None':
 
 def _command(args: argparse.Namespace) -> str:
     """Return the command that runs an experiment; ``{name}`` stands for it."""
-    config = f' --config {args.config}' if args.config else ''
-    return f'mmlth study run {args.study}{config} --only {{name}}'
+    words = ['mmlth', 'study', 'run', args.study]
+    for flag in ('config', 'work_dir'):
+        if getattr(args, flag):
+            words += [f'--{flag.replace("_", "-")}', getattr(args, flag)]
+    words += ['--amp'] * args.amp
+    if args.cfg_options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
+    return f'{shlex.join(words)} --only {{name}}'
 
 
 def main(argv: list[str] | None = None) -> int:

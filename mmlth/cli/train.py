@@ -4,6 +4,8 @@ Give the same command again after a crash or Ctrl-C: it goes on where it stopped
 the config's `imp = dict(...)` block; flags override it.
 """
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from mmlth.cli.command import add_config_options, add_launcher, parser_of, run_launched
@@ -56,7 +58,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     group.add_argument('--amp', action='store_true', help='automatic mixed precision')
     group.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate to the batch size')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    args.command = shlex.join(['mmlth', 'train', *(sys.argv[1:] if argv is None else argv)])
+    return args
 
 
 def run(args: argparse.Namespace) -> None:
@@ -70,9 +74,6 @@ def run(args: argparse.Namespace) -> None:
     from mmlth.job.imp_runner import IMPRunner
     from mmlth.settings.imp_config import IMPConfig
 
-    if 'data_root' in (args.cfg_options or {}):
-        raise ValueError('--cfg-options data_root=... would change nothing: by then the data sets '
-                         'have copied its value. Use --data-root')
     cfg = load_config(args.config, args.cfg_options)
     if args.data_root:
         cfg = set_data_root(cfg, args.data_root)
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> None:
         return
     runner.run(overwrite=args.overwrite)
     if is_main_process():
-        table, page = write_report(work_dir), report_job(work_dir)
+        table, page = write_report(work_dir), report_job(work_dir, args.command)
         print(f'\n{table}\n\ntickets, records and figures: {work_dir}\n{page}')
 
 

@@ -50,6 +50,28 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replaced_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``path`` that takes its place when the block ends well.
+
+    Whatever ends it otherwise, what was at ``path`` is there again. Its own folder must exist.
+    """
+    path = Path(path).absolute()
+    staging = path.with_name(f'.{path.name}.{os.getpid()}.new')
+    old = path.with_name(f'.{path.name}.{os.getpid()}.old')
+    staging.mkdir()
+    try:
+        yield staging
+        if path.exists():
+            path.rename(old)
+        staging.rename(path)
+    finally:
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for left_over in (staging, old):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+
 def link_or_copy(source: str | Path, target: str | Path) -> None:
     """Put a file in a second place in one step: a hard link, or a copy on another disk.
 

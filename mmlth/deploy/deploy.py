@@ -13,7 +13,14 @@ from mmlth.core.checkpoints import load_checkpoint, load_state
 from mmlth.core.masks import Weights, check_zeros, kept, size
 from mmlth.core.ticket import Ticket, load_ticket
 from mmlth.deploy import folder as folders
-from mmlth.deploy.detector import build, check_same_features, features_of, fill, runner_of
+from mmlth.deploy.detector import (
+    build,
+    check_same_features,
+    compared_parts,
+    fill,
+    outputs_of,
+    runner_of,
+)
 from mmlth.deploy.fold import fold
 from mmlth.deploy.folder import Deployed
 from mmlth.deploy.kernel import is_available
@@ -105,12 +112,13 @@ def plan_of(model: nn.Module, run: Callable[[], Any], say: Say) -> Plan:
     Raises:
         RuntimeError: The deployed detector has other features than the given one.
     """
-    expected = features_of(model, run)
+    parts = compared_parts(model)
+    expected = outputs_of(parts, run)
     say(f'folded {fold(model)} batch norms')
     plan = tune(model, record_shapes(model, run), say)
     follow(model, plan.layers)
     replace_pooling(model)
-    check_same_features(expected, features_of(model, run))
+    check_same_features(expected, outputs_of(parts, run))
     return plan
 
 

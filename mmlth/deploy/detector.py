@@ -1,6 +1,6 @@
 """A plain detector from its config and state, and one made of it that skips zeros."""
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from mmengine.model.utils import revert_sync_batchnorm
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.utils import import_modules_from_strings
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mmlth.core.masks import Weights
 from mmlth.core.ticket import check_weights
@@ -37,7 +38,8 @@ def build(cfg: Config, state: Weights, dataset_meta: dict[str, Any], source: str
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     model: Any = MODELS.build(copy.deepcopy(cfg.model))
     fill(model, state, source)
-    model.cfg, model.dataset_meta = cfg, dataset_meta
+    model.cfg = copy.deepcopy(cfg)  # inference_detector of an array writes into what it finds
+    model.dataset_meta = dataset_meta
     built: nn.Module = model
     return built
 
@@ -83,28 +85,44 @@ def runner_of(model: nn.Module, image: str | None = None) -> Callable[[], Any]:
     return run
 
 
-def features_of(model: Any, run: Callable[[], Any]) -> list[Tensor]:
-    """Return what a detector's backbone and neck give while ``run`` runs it."""
+def compared_parts(model: Any) -> list[nn.Module]:
+    """Return the parts whose outputs a deployed detector must share with the given one.
+
+    These are the neck (the backbone where there is none), and dense heads in which batch norms may
+    be folded. RoI heads see proposals, whose order rounding may change.
+    """
+    heads = [getattr(model, name, None) for name in ('rpn_head', 'bbox_head')]
+    normed = [head for head in heads if head is not None
+              and any(isinstance(module, _BatchNorm) for module in head.modules())]
+    return [model.neck if model.with_neck else model.backbone, *normed]
+
+
+def outputs_of(parts: Sequence[nn.Module], run: Callable[[], Any]) -> list[Tensor]:
+    """Return all tensors that parts of a detector give while ``run`` runs it."""
     found: list[Tensor] = []
-
-    def keep(module: nn.Module, inputs: Any, output: Any) -> None:
-        levels = output if isinstance(output, (tuple, list)) else [output]
-        found.extend(level for level in levels if isinstance(level, Tensor))
-
-    last = model.neck if model.with_neck else model.backbone
-    handle = last.register_forward_hook(keep)
+    handles = [part.register_forward_hook(lambda _, __, output: found.extend(_tensors(output)))
+               for part in parts]
     try:
         run()
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()
     return found
 
 
+def _tensors(output: Any) -> Iterator[Tensor]:
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, (tuple, list)):
+        for each in output:
+            yield from _tensors(each)
+
+
 def check_same_features(expected: list[Tensor], found: list[Tensor]) -> None:
-    """Raise RuntimeError unless two detectors have the same features up to rounding."""
+    """Raise RuntimeError unless two detectors have the same outputs of parts up to rounding."""
     for level, (a, b) in enumerate(zip(expected, found, strict=True)):
         difference, largest = (a - b).abs().max().item(), a.abs().max().item()
         if not difference <= _TOLERANCE * max(1.0, largest):
             raise RuntimeError(
-                f'level {level} of the features differs by {difference:.2g} from those of the '
+                f'output {level} of neck and heads differs by {difference:.2g} from those of the '
                 f'checkpoint (largest {largest:.2g}): this detector cannot be deployed')

@@ -1,6 +1,4 @@
 """The files of a deployed detector: config, kept weights with packed masks, plan."""
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mmlth.core.config_text import read_config_text
-from mmlth.core.files import read_json, write_json, write_text
+from mmlth.core.files import read_json, replaced_folder, write_json, write_text
 from mmlth.core.mask_coding import pack_all, unpack_all
 from mmlth.core.masks import Weights, digest
 from mmlth.core.tensor_file import TicketError, read_tensors, write_tensors
@@ -56,24 +54,9 @@ def new_folder(path: str | Path, overwrite: bool) -> Iterator[Path]:
             detector, which is never replaced.
         FileNotFoundError: The folder that it shall lie in doesn't exist.
     """
-    path = Path(path).absolute()
     check_place(path, overwrite)
-    staging = path.with_name(f'.{path.name}.{os.getpid()}.staging')
-    old = path.with_name(f'.{path.name}.{os.getpid()}.old')
-    staging.mkdir()
-    try:
+    with replaced_folder(path) as staging:
         yield staging
-        if path.exists():
-            path.rename(old)
-        try:
-            staging.rename(path)
-        except OSError:
-            if old.exists():
-                old.rename(path)
-            raise
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def check_place(path: str | Path, overwrite: bool) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch.utils import cpp_extension
 
 from mmlth.core.files import atomic_path
-from mmlth.engine.machine import describe_machine
+from mmlth.engine.machine import describe_machine, instruction_sets
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def _library() -> Path:
     """Name the file that the build is kept in; another processor or torch has another."""
     machine = describe_machine()
     texts = [source.read_text(encoding='utf-8') for source in SOURCES]
-    told = [*texts, machine['processor'], machine['torch'], *_FLAGS]
+    told = [*texts, machine['processor'], instruction_sets(), machine['torch'], *_FLAGS]
     digest = hashlib.sha256('\n'.join(told).encode()).hexdigest()[:16]
     folder = os.environ.get('TORCH_EXTENSIONS_DIR') or cpp_extension.get_default_build_root()
     return Path(folder, f'mmlth_sparse_{digest}.so')

@@ -1,15 +1,15 @@
 """Which layer runs how on one machine: measured once, kept as JSON."""
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from mmlth.deploy.layers import SparseConv2d, SparseLinear
 from mmlth.deploy.layers_of import LINEARS, is_conv_module, places, uses
 from mmlth.deploy.packing import Blocking
-from mmlth.engine.machine import describe_machine
+from mmlth.engine.machine import describe_machine, instruction_sets
 
 Shape = tuple[int, ...]
 
@@ -64,9 +64,13 @@ class Plan:
 
 
 def this_machine() -> dict[str, Any]:
-    """Return what the times of a plan depend on: ``processor`` and ``threads``."""
+    """Return what a plan depends on: ``processor``, with a digest of what it can do; ``threads``.
+
+    Some processors of other instruction sets have the same name.
+    """
     found = describe_machine()
-    return dict(processor=found['processor'], threads=torch.get_num_threads())
+    digest = hashlib.sha256(instruction_sets().encode()).hexdigest()[:8]
+    return dict(processor=f'{found["processor"]} ({digest})', threads=found['threads'])
 
 
 def plan_of_json(values: Any) -> Plan:

@@ -29,8 +29,12 @@ def load_config(name: str, options: dict[str, Any] | None = None) -> Config:
     Raises:
         FileNotFoundError: There is no such file or package; names what was looked for, and
             configs of similar names.
-        ValueError: It is no config by its name.
+        ValueError: It is no config by its name, or an option would change nothing.
     """
+    if 'data_root' in (options or {}):
+        raise ValueError('cfg_options data_root=... would change nothing: by then the data sets '
+                         'have copied its value. Use --data-root where there is one, or name the '
+                         'data sets: train_dataloader.dataset.data_root=...')
     path = _packaged(name) if '::' in name else Path(name)
     if not path.is_file():
         similar = ' or '.join(similar_configs(name))

@@ -25,7 +25,17 @@ def describe_machine() -> dict[str, Any]:
         torch=torch.__version__)
 
 
+def instruction_sets() -> str:
+    """Return what the processor can do, as Linux lists it; '' elsewhere."""
+    return ' '.join(sorted(_cpuinfo('flags|Features').split()))
+
+
 def _processor() -> str:
+    return _cpuinfo('model name') or platform.processor() or platform.machine()
+
+
+def _cpuinfo(field: str) -> str:
+    """Return a field of the first processor, '' without."""
     text = _CPUINFO.read_text() if _CPUINFO.exists() else ''
-    found = re.search(r'^model name\s*:\s*(.+)$', text, re.MULTILINE)
-    return found.group(1).strip() if found else platform.processor() or platform.machine()
+    found = re.search(rf'^(?:{field})\s*:\s*(.+)$', text, re.MULTILINE)
+    return found.group(1).strip() if found else ''

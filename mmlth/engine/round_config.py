@@ -74,7 +74,7 @@ def plain_config(values: dict[str, Any]) -> dict[str, Any]:
         plain['default_hooks'] = {
             name: hook for name, hook in plain['default_hooks'].items() if not _is_ours(hook)}
     imports = plain.get('custom_imports') or {}
-    names = [name for name in imports.get('imports', []) if name != 'mmlth']
+    names = [name for name in as_list(imports.get('imports')) if name != 'mmlth']
     for key, value in (('custom_hooks', others), ('custom_imports', names)):
         plain.pop(key, None)
         if value:
@@ -97,8 +97,7 @@ def _call_it_by(cfg: Config, folder: Path) -> None:
 
 def _with_mmlth(imports: dict[str, Any] | None) -> dict[str, Any]:
     given = imports or {}
-    names = given.get('imports') or []
-    names = [names] if isinstance(names, str) else list(names)
+    names = as_list(given.get('imports'))
     if 'mmlth' not in names:
         names.append('mmlth')
     return {**given, 'imports': names}

@@ -21,8 +21,12 @@ PRUNING = Experiment(name='pruning', title='mAP against sparsity', section='', k
 LAYERS = Experiment(name='layers', title='Where the pruned weights are', section='', kind='layers')
 
 
-def report_job(work_dir: str | Path) -> str:
+def report_job(work_dir: str | Path, command: str) -> str:
     """Write ``report/index.html`` of a job; return the line that says where, or how to get it.
+
+    Args:
+        work_dir: Of the job.
+        command: That ran it.
 
     Raises:
         FileNotFoundError: There is no summary in ``work_dir``.
@@ -34,17 +38,17 @@ def report_job(work_dir: str | Path) -> str:
     if not page.is_installed():
         return page.how_to_get(path)
     folder.mkdir(exist_ok=True)
-    page.write_page(_page(summary, store), path)
+    page.write_page(_page(summary, store, command), path)
     return page.where(path)
 
 
-def _page(summary: Summary, store: Store) -> Page:
+def _page(summary: Summary, store: Store, command: str) -> Page:
     trainings = len(summary.rounds) + len(summary.controls)
     facts = [Path(summary.config).stem, page.count(trainings, 'training'),
              f'{summary.seconds / 60:.0f} minutes of training and evaluation']
     name = store.work_dir.name
     return Page(title=name, facts=facts, sections=_sections(summary),
-                command=f'mmlth train {summary.config}', detections=detections([store]),
+                command=command, detections=detections([store]),
                 jobs=provenance({name: portable(store)}))
 
 

@@ -36,7 +36,7 @@ def write_pages(
         judged = judge(rows, experiment)
         if judged:
             write_json(out / f'{name}_verdict.json', list(verdicts.as_dicts(judged)))
-        page = _page(experiment, rows, judged, command.format(name=name), unfinished[name])
+        page = _page(experiment, rows, judged, command.replace('{name}', name), unfinished[name])
         if analysed.get(name):
             page += _analyses(experiment, analysed[name], out)
         write_text(out / f'{name}.md', page)

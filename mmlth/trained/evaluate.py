@@ -11,9 +11,11 @@ from mmengine.runner import Runner
 from mmlth.core.checkpoints import load_state
 from mmlth.core.masks import check_zeros
 from mmlth.core.positions import PositionCounter
+from mmlth.core.store import store_of
 from mmlth.core.ticket import check_weights, load_ticket
 from mmlth.engine.config_files import load_config, set_data_root
 from mmlth.engine.launch import start_launcher
+from mmlth.engine.round_config import plain_config
 from mmlth.engine.wrapper import unwrap
 from mmlth.trained import dump as dumps
 from mmlth.trained.export import trained_checkpoint
@@ -45,8 +47,13 @@ def evaluate_ticket(
     Raises:
         FileNotFoundError: Ticket, config or checkpoint is missing.
         ValueError: A pruned weight of the checkpoint isn't exactly zero, it doesn't fit the
-            config's model, or the config has nothing that draws, or none that dumps.
+            config's model, or the config has nothing that draws, or none that dumps; or what is
+            dumped would not be of what the job's training ended with.
     """
+    if dump and checkpoint and store_of(ticket):
+        raise ValueError(
+            f'--dump --checkpoint {checkpoint}: the predictions beside a ticket of a job are those '
+            'of what its training ended with. Leave one of the two out')
     loaded = load_ticket(ticket)
     path = trained_checkpoint(loaded, ticket, checkpoint)
     state = load_state(path)
@@ -82,10 +89,12 @@ def evaluate_ticket(
 def config_beside(ticket: str | Path) -> str:
     """Return the config that MMEngine left in the folder of the round.
 
-    A round that another job trained has none of its own: any other round's has the same test.
+    A training that another job did has none of its own: any other's of its job has the same test.
     """
-    folder = Path(ticket).parent
-    found = sorted(folder.glob('*.py')) or sorted(folder.parent.glob('round_*/*.py'))
+    folder, store = Path(ticket).parent, store_of(ticket)
+    job = store.work_dir if store else folder.parent
+    places = [folder.glob('*.py'), job.glob('round_*/*.py'), job.glob('controls/round_*/*.py')]
+    found = [path for place in places for path in sorted(place)]
     if not found:
         raise FileNotFoundError(f'no config lies beside {ticket}; name one with --config')
     return str(found[0])
@@ -96,6 +105,8 @@ def leave_test_alone(cfg: Config) -> None:
     cfg.test_cfg = cfg.get('test_cfg') or dict(type='TestLoop')
     for part in ('dataloader', 'evaluator'):
         cfg[f'test_{part}'] = cfg.get(f'test_{part}') or cfg[f'val_{part}']
+    if cfg.get('default_hooks'):
+        cfg.default_hooks = plain_config(cfg.to_dict())['default_hooks']
     for key in _UNUSED:
         cfg.pop(key, None)
 

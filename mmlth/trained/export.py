@@ -60,7 +60,8 @@ def trained_checkpoint(
             ticket outside a job, the newest whole one beside it.
 
     Raises:
-        FileNotFoundError: None is given and none lies there.
+        FileNotFoundError: None is given and none lies there, or the training hasn't ended.
+        ValueError: It holds other weights than the training ended with.
     """
     if checkpoint is not None:
         return Path(checkpoint)
@@ -79,10 +80,16 @@ def _of_job(ticket: Ticket, path: str | Path) -> Path | None:
     training = Training(number=number, label=ticket.provenance.get('control', ''))
     if Path(path).absolute() != store.layout.ticket(*training.key):  # a copy, put elsewhere
         return None
+    if not store.finished(training):
+        raise FileNotFoundError(
+            f'{training.name} of {store.work_dir} has not ended (no record.json). Give the command '
+            'of its job again, or name a checkpoint with --checkpoint')
     try:
-        return store.checkpoint(training)
+        found = store.checkpoint(training)
     except FileNotFoundError:  # the caller knows what to do about it
         return None
+    store.trained(training)  # raises if they are other weights
+    return found
 
 
 def _initial(ticket: Ticket, path: str | Path) -> dict[str, Any]:

@@ -114,8 +114,12 @@ def rank_checkpoint(
 
 
 def target_settings(cfg: Config, **flags: Any) -> IMPConfig:
-    """Read scope, seed and so on from the config's ``imp`` block; flags not None override it."""
-    return IMPConfig.from_config(cfg, flags)
+    """Read scope, seed and so on from the config's ``imp`` block; flags not None override it.
+
+    A ticket that it names may be the one that is to be written.
+    """
+    own = {key: value for key, value in (cfg.get('imp') or {}).items() if key != 'ticket'}
+    return IMPConfig.from_config(dict(randomness=cfg.get('randomness', {}), imp=own), flags)
 
 
 def build_target(net: Net, settings: IMPConfig) -> Target:

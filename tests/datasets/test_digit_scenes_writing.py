@@ -103,6 +103,22 @@ def test_a_failure_leaves_the_old_set_and_no_rubbish(tmp_path, monkeypatch):
     assert digest(tmp_path / 'set') == old['sha256']
 
 
+def test_a_break_between_old_and_new_leaves_the_old_set(tmp_path, monkeypatch):
+    old = generate(tmp_path / 'set', seed=1, **TINY, log=None)
+    rename = Path.rename
+
+    def broken(self, target):
+        if Path(target).name == 'set' and self.name.endswith('.new'):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, 'rename', broken)
+    with pytest.raises(KeyboardInterrupt):
+        generate(tmp_path / 'set', seed=2, **TINY, overwrite=True, log=None)
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+    assert digest(tmp_path / 'set') == old['sha256']
+
+
 def test_arguments_are_checked_before_anything_is_written(tmp_path):
     cases = [
         ('seed', -1, ValueError),
@@ -127,7 +143,7 @@ def test_command(tmp_path, capsys):
     sizes = ['--train', '2', '--val', '1', '--crops-per-class', '1']
     assert command.main(['--out', str(tmp_path / 'set'), '--seed', '4', *sizes]) == 0
     assert 'train: 2 images' in capsys.readouterr().out
-    assert command.main(['--out', str(tmp_path), *sizes]) == 2
+    assert command.main(['--out', str(tmp_path), *sizes]) == 1
     assert 'not empty' in capsys.readouterr().err
     with pytest.raises(SystemExit):
         command.main(['--out', str(tmp_path / 'other'), '--train', '0'])

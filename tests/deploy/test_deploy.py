@@ -2,11 +2,13 @@
 import json
 import re
 
+import cv2
 import made_rounds
 import numpy as np
 import pytest
 import torch
 from conftest import tool_main
+from mmcv.cnn import ConvModule
 from mmdet.apis import inference_detector
 from torch import nn
 
@@ -15,6 +17,7 @@ from mmlth.core.ticket import Ticket, save_ticket
 from mmlth.deploy import deploy, kernel
 from mmlth.deploy.folder import PLAN, WEIGHTS
 from mmlth.deploy.layers import SparseConv2d, SparseLinear
+from mmlth.deploy.plan import this_machine
 
 pytestmark = pytest.mark.skipif(not kernel.is_available(), reason='no compiler')
 
@@ -75,6 +78,49 @@ def test_the_detections_are_those_of_the_checkpoint(rounds, tmp_path, kind):
     assert nn.BatchNorm2d not in kinds and kinds.count(SparseConv2d) > 15
     assert kinds.count(SparseLinear) == (4 if kind == 'faster_rcnn' else 0)
     assert not model.training and model.dataset_meta['classes'][0] == 'person'
+
+
+def test_it_reads_images_as_its_config_does(folder, tmp_path):
+    cv2.imwrite(str(tmp_path / 'a.png'), IMAGE)
+    model = mmlth.deploy.load(folder)
+    found = inference_detector(model, str(tmp_path / 'a.png')).pred_instances
+    assert torch.equal(found.scores, detect(model)[1])
+
+
+class OwnOrder(nn.Module):
+    """Reads the weight of a ConvModule and calls its norm itself, as TOOD's heads do."""
+
+    def __init__(self):
+        super().__init__()
+        self.reduction = ConvModule(4, 4, 1, norm_cfg=dict(type='BN'))
+        nn.init.constant_(self.reduction.norm.running_mean, 2.0)
+
+    def forward(self, x):
+        return [self.reduction.norm(torch.conv2d(x, self.reduction.conv.weight))]
+
+
+class OwnDetector(nn.Module):
+    with_neck = False
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.bbox_head = nn.Conv2d(3, 4, 3), OwnOrder()
+
+    def forward(self, x):
+        return self.bbox_head(self.backbone(x))
+
+
+def test_a_head_that_folding_would_change_is_refused():
+    model = OwnDetector().eval()
+    with torch.no_grad(), pytest.raises(RuntimeError, match='neck and heads differs .* deployed'):
+        deploy.plan_of(model, lambda: model(torch.ones(1, 3, 9, 9)), print)
+
+
+def test_kernels_of_other_instruction_sets_are_other_files(monkeypatch):
+    here, plan = kernel._library(), this_machine()
+    for module in ('kernel', 'plan'):
+        monkeypatch.setattr(f'mmlth.deploy.{module}.instruction_sets', lambda: 'sse2')
+    assert kernel._library() != here and this_machine() != plan
 
 
 def test_the_folder_is_smaller_than_a_checkpoint(rounds, folder):

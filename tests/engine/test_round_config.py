@@ -11,6 +11,11 @@ def hooks_of(values):
     return {type_name(hook) for hook in given}
 
 
+def test_imports_may_be_a_name():
+    assert plain_config(dict(custom_imports=dict(imports='my_models'))) == dict(
+        custom_imports=dict(imports=['my_models']))
+
+
 def test_a_plain_config_names_no_hook_of_mmlth(toy_cfg, tmp_path):
     toy_cfg.default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='toy/mAP'))
     toy_cfg.custom_hooks = [dict(type='mmlth.ProgressHook'), dict(type='EMAHook')]

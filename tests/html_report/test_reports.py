@@ -13,6 +13,8 @@ from mmlth.html_report import page
 from mmlth.html_report.job import report_job, rows_of_job
 from mmlth.html_report.study import Other, report_study
 
+COMMAND = 'mmlth train c.py --rounds 1'
+
 
 @pytest.fixture
 def job(tmp_path):
@@ -24,8 +26,9 @@ def job(tmp_path):
 def test_a_job_has_a_page_in_its_report(job):
     pytest.importorskip('vl_convert')
     path = job / 'report' / 'index.html'
-    assert report_job(job) == f'interactive report: {path}'
+    assert report_job(job, COMMAND) == f'interactive report: {path}'
     text = path.read_text(encoding='utf-8')
+    assert COMMAND in text
     assert '0.250 below its dense net' in text and 'round 1, 50.00% pruned' in text
     assert 'map_vs_sparsity.pdf' in text and (job / 'report' / 'map_vs_sparsity.pdf').is_file()
 
@@ -35,7 +38,7 @@ def test_a_job_with_a_dense_net_alone_has_a_page(tmp_path):
     whole = summary()
     only = Summary(config='c.py', settings={}, rounds=whole.rounds[:1])
     records.save(only, Layout(tmp_path).summary)
-    assert report_job(tmp_path).startswith('interactive report: ')
+    assert report_job(tmp_path, COMMAND).startswith('interactive report: ')
 
 
 def test_rows_of_a_job_are_those_of_an_experiment():
@@ -72,7 +75,7 @@ def test_a_study_is_compared_with_another(tmp_path):
 
 def test_without_the_extra_a_line_says_how_to_get_it(job, monkeypatch):
     monkeypatch.setattr(page, 'is_installed', lambda: False)
-    line = report_job(job)
+    line = report_job(job, COMMAND)
     assert "pip install 'mmlth[report]'" in line and '\n' not in line
     assert not (job / 'report' / 'index.html').exists()
     assert report_study('t', [(experiment(), [dense_row()])], {}, job, 'c').startswith(

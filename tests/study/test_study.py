@@ -247,7 +247,8 @@ def test_pages_figures_and_records_are_there(finished, job_of):
     dense = summary['settings'].pop('dense_from')  # absolute: records are read on other machines
     assert str(finished[1] / record['settings'].pop('dense_from')) == dense and record == summary
     page = (report / 'rounds.md').read_text()
-    assert page.startswith('# Rounds\n') and '--only rounds' in page and '(rounds.png)' in page
+    command = f'mmlth study run {finished[0]} --work-dir {finished[1]} --only rounds'
+    assert page.startswith('# Rounds\n') and command in page and '(rounds.png)' in page
 
 
 def test_numbers_of_a_page_are_those_of_the_records(finished, job_of):

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from mmlth.core.masks import apply, digest, kept
 from mmlth.core.ticket import Ticket, load_rewind_weights, load_ticket, save_ticket, save_weights
+from mmlth.transfer.tickets import target_settings
 
 
 def state(seed):
@@ -93,6 +94,13 @@ def test_flags_choose_the_targets_scope_as_they_do_in_a_job(carry, source, out):
     assert ticket.groups == {'backbone.conv2.weight': 'backbone', 'head.fc.weight': 'predictors'}
     assert ticket.provenance['settings'] == dict(
         scope='backbone', include=['fc'], exclude=['conv1'], frozen='keep', seed=4)
+
+
+def test_the_ticket_of_the_targets_config_may_be_the_one_to_be_written(toy_cfg, tmp_path):
+    toy_cfg.imp = dict(toy_cfg.imp, ticket=str(tmp_path / 'out.safetensors'))
+    toy_cfg.randomness = dict(seed=3)
+    found = target_settings(toy_cfg, scope='backbone')
+    assert (found.ticket, found.seed, found.scope) == (None, 3, 'backbone')
 
 
 def test_masks_alone_leave_the_targets_own_initial_weights(carry, source, tmp_path):

@@ -1,14 +1,13 @@
 """Making DigitScenes: generation into a staging folder, and the final rename."""
 import json
-import os
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from mmlth.core.files import replaced_folder
 
 from .contact_sheet import CONTACT_SHEET, draw_contact_sheet
 from .crops import crop_counts, write_crops
@@ -85,7 +84,8 @@ def generate(
             say(f'{NAME} {VERSION} with seed {seed} is in {out} already: nothing to do')
             return found
     refuse_foreign(out)
-    with _staging(out) as root:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with replaced_folder(out) as root:
         manifest = _write_all(root, wanted, say)
     say(f'wrote {out}')
     return manifest
@@ -93,23 +93,6 @@ def generate(
 
 def _silence(line: str) -> None:
     pass
-
-
-@contextmanager
-def _staging(out: Path) -> Iterator[Path]:
-    """Give a sibling folder that takes the place of ``out`` if the block ends without error."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    staging = out.with_name(f'.{out.name}.new-{os.getpid()}')
-    old = out.with_name(f'.{out.name}.old-{os.getpid()}')
-    staging.mkdir()
-    try:
-        yield staging
-        if out.exists():
-            out.rename(old)
-        staging.rename(out)
-    finally:
-        for left_over in (staging, old):
-            shutil.rmtree(left_over, ignore_errors=True)
 
 
 def _write_all(root: Path, wanted: Manifest, say: Log) -> Manifest:
