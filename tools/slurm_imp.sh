@@ -10,7 +10,8 @@ Runs tools/imp_train.py CONFIG --work-dir WORK_DIR in GPUS processes under
 srun; further arguments go to imp_train.py. As MMDetection's slurm_train.sh:
   GPUS           number of processes             (default 8)
   GPUS_PER_NODE  of them on one node             (default 8, at most GPUS)
-  CPUS_PER_TASK  cores of each process           (default 5)
+  CPUS_PER_TASK  cores, and threads, of each process (default 5; OMP_NUM_THREADS
+                 sets other threads)
   SRUN_ARGS      further options of srun
 and beyond it:
   GRES           what a node must have           (default gpu:GPUS_PER_NODE;
@@ -32,6 +33,9 @@ fi
 gpus=${GPUS:-8}
 per_node=${GPUS_PER_NODE:-$((gpus < 8 ? gpus : 8))}
 gres=${GRES-gpu:$per_node}
+
+# Else every process would start as many threads as the node has cores.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-${CPUS_PER_TASK:-5}}"
 
 # shellcheck source=tools/find_python.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/find_python.sh"

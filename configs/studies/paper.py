@@ -27,7 +27,7 @@ experiments = dict(
     controls=dict(
         title='Controls of the ticket', section='Not in the paper', kind='bars',
         jobs=[dict(target_sparsity=[0.8, 0.9], label='ticket', line='{target_sparsity:.0%}',
-                   controls=('random', 'shuffle', 'reinit', 'dense', 'reverse'))]),
+                   controls=('random', 'shuffle', 'reinit', 'dense_budget', 'reverse'))]),
     rounds=dict(
         title='Number of pruning rounds',
         section='After Girish et al., CVPR 2021', kind='curve', x='rounds', x_label='rounds',

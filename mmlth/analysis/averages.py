@@ -22,8 +22,8 @@ class Group:
         values: Of each seed; NaN where it has none.
         ci: Half-width of the 95% confidence interval by Student's t; None for n = 1.
         lost_seeds: Those for which the evaluator returned no metric.
-        collapsed: Number of rows in which a tensor keeps next to nothing
-            (:func:`mmlth.core.collapse.collapsed`).
+        collapsed: Tensors that keep next to nothing in one of the rows, with the least that they
+            keep (:func:`mmlth.core.collapse.collapsed`).
         sparsity: Mean over the rows; ``network_sparsity`` likewise.
     """
 
@@ -37,7 +37,7 @@ class Group:
     values: tuple[float, ...]
     ci: float | None
     lost_seeds: tuple[int, ...]
-    collapsed: int
+    collapsed: dict[str, float]
     sparsity: float
     network_sparsity: float
 
@@ -114,12 +114,16 @@ def _group(
         values=tuple(values),
         ci=half_width(values),
         lost_seeds=tuple(lost_seeds),
-        collapsed=sum(map(has_collapsed, rows)),
+        collapsed=collapsed_in(rows),
         sparsity=fmean(row['sparsity'] for row in rows),
         network_sparsity=fmean(row['network_sparsity'] for row in rows),
     )
 
 
-def has_collapsed(row: Row) -> bool:
-    """Return whether a tensor of a training keeps next to nothing of its share."""
-    return bool(collapsed(row['layer_density'], 1 - row['sparsity']))
+def collapsed_in(rows: Iterable[Row]) -> dict[str, float]:
+    """Return the tensors that keep next to nothing in one of the rows, and the least of it."""
+    least: dict[str, float] = {}
+    for row in rows:
+        for name, share in collapsed(row['layer_density'], 1 - row['sparsity']).items():
+            least[name] = min(share, least.get(name, share))
+    return least

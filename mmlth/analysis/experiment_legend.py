@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mmlth.analysis import style
-from mmlth.analysis.averages import average, has_collapsed
+from mmlth.analysis.averages import average, collapsed_in
 from mmlth.analysis.panels import Colours, dense_handle
 from mmlth.analysis.rows import Row, control_note, dense_rows, nothing_detected
 
@@ -28,7 +28,7 @@ def add_legend(figure: Figure, rows: Sequence[Row], colours: Colours, kind: str)
         handles += _controls(rows, kind)
         handles += [dense_handle()] if dense_rows(rows) else []
         handles += [style.nothing_handle()] if any(map(nothing_detected, rows)) else []
-        handles += [style.collapsed_handle()] if any(map(has_collapsed, rows)) else []
+        handles += [style.collapsed_handle()] if collapsed_in(rows) else []
     handles += _seeds(rows, kind)
     widest = max(len(str(handle.get_label())) for handle in handles)
     room = int(_CHARACTERS_PER_INCH * figure.get_figwidth() / (_HANDLE + widest))

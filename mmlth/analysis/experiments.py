@@ -20,6 +20,7 @@ from mmlth.analysis.rows import (
     value,
 )
 from mmlth.core.choices import QUESTIONS
+from mmlth.core.collapse import describe_collapse
 from mmlth.core.tables import to_markdown_table
 
 KINDS = ('curve', 'bars', 'layers')
@@ -153,7 +154,8 @@ def means_table(
     """Return header, lines and notes of the means over seeds; dense nets first.
 
     Cells are mean ± 95% confidence, and metric - dense. ``none`` stands where the evaluator
-    returned no metric, with the number of seeds if those are some of several; a note names them.
+    returned no metric, with the number of seeds if those are some of several; notes name them, and
+    tensors that keep next to nothing.
 
     Args:
         rows: At least one.
@@ -173,6 +175,9 @@ def means_table(
         without = [group for group in groups if group.lost_seeds]
         if without:
             notes.append(f'{line}, {_point(groups[0])}: {_lost_note(without[0])}')
+        if groups[0].collapsed:
+            notes.append(f'{line}, {_point(groups[0])}: '
+                         f'{describe_collapse(groups[0].collapsed)}')
     return header, lines, notes
 
 

@@ -24,7 +24,7 @@ class PlotPoint:
         lost: Number of seeds for which nothing was detected.
         n: Number of seeds.
         values: Of each seed, where they are known.
-        collapsed: Number of trainings in which a tensor keeps next to nothing.
+        collapsed: Whether a tensor keeps next to nothing in one of its trainings.
     """
 
     line: str
@@ -38,7 +38,7 @@ class PlotPoint:
     lost: int = 0
     n: int = 1
     values: tuple[float, ...] = ()
-    collapsed: int = 0
+    collapsed: bool = False
 
     @property
     def control_note(self) -> str:
@@ -69,7 +69,7 @@ def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[Plo
     """Return the means of any number of the rows, without dense nets and marks of collapse."""
     tickets = [row for row in rows if not is_dense(row)]
     found = _points(average(tickets, value_of), tickets)
-    return [replace(point, collapsed=0) for point in found]
+    return [replace(point, collapsed=False) for point in found]
 
 
 def iou_points(rows: Sequence[Row]) -> list[PlotPoint]:
@@ -150,5 +150,5 @@ def _point(group: Group, names: dict[tuple[str, str], str]) -> PlotPoint:
         lost=len(group.lost_seeds),
         n=group.n,
         values=group.values,
-        collapsed=group.collapsed,
+        collapsed=bool(group.collapsed),
     )

@@ -80,6 +80,11 @@ class Store(WorkDir):
         path = self.layout.ticket(*training.key)
         return load_rewind_weights(load_ticket(path), path)
 
+    def starts_from(self, training: Training) -> Path | None:
+        """Return the file of :meth:`start`; None of the dense round, which has none."""
+        path = self.layout.ticket(*training.key)
+        return path.parent / load_ticket(path).rewind_file if training.number else None
+
     def w_k(self) -> Weights:
         """Read the weights that the dense round kept for a rewind."""
         return load_weights(self.layout.rewind)

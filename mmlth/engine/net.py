@@ -16,16 +16,17 @@ from mmengine.runner import load_checkpoint, set_random_seed
 from torch import nn
 
 from mmlth.core import checkpoints, scope
-from mmlth.core.masks import Weights
+from mmlth.core.masks import Weights, digest
 from mmlth.core.quiet import quiet
 from mmlth.core.roles import groups_of
 from mmlth.core.scope import WeightInfo
 from mmlth.core.seeds import derive_seed
 from mmlth.core.storage import shared_names
-from mmlth.engine.config_parts import type_name
+from mmlth.engine.config_parts import as_list, type_name
 from mmlth.engine.pretrained import how_to_get
 from mmlth.settings.imp_config import IMPConfig
 
+_LOADED = ('Pretrained', 'PretrainedInit')
 _MIXED_PRECISION = ('loss_scale', 'dtype', 'use_fp16')  # of AmpOptimWrapper, which needs a GPU
 
 
@@ -78,7 +79,8 @@ def read_net(cfg: Config, seed: int, *, need_weights: bool = True) -> Net:
 
     Raises:
         OSError: Pretrained weights can't be had and ``need_weights``.
-        ValueError: The model or its optimizer can't be built; ``load_from`` fits nothing.
+        ValueError: The model or its optimizer can't be built; ``load_from`` or the checkpoint of
+            an ``init_cfg`` fits nothing.
     """
     init_default_scope(cfg.get('default_scope', 'mmengine'))
     model = _build(cfg, seed)
@@ -131,7 +133,7 @@ def _initialise(model: Any, cfg: Config, need_weights: bool) -> str:
     try:
         with _without_log():
             if hasattr(model, 'init_weights'):
-                model.init_weights()
+                _init_weights(model)
             if cfg.get('load_from'):
                 _load(model, cfg.load_from)
     except (OSError, ImportError) as error:  # a scheme may need a package
@@ -144,16 +146,31 @@ def _initialise(model: Any, cfg: Config, need_weights: bool) -> str:
     return ''
 
 
+def _init_weights(model: Any) -> None:
+    """Draw and load initial weights, but not in silence where nothing of a checkpoint fits."""
+    given = {name: init for name, module in model.named_modules()
+             for init in as_list(getattr(module, 'init_cfg', None)) if type_name(init) in _LOADED}
+    before = {name: digest(model.get_submodule(name).state_dict()) for name in given}
+    model.init_weights()
+    for name, init in given.items():
+        if digest(model.get_submodule(name).state_dict()) == before[name]:
+            raise ValueError(
+                f'init_cfg of {name or "the model"} loads nothing: {init["checkpoint"]!r} holds no '
+                "tensor of equal name and shape. If its names begin with 'backbone.' or the like, "
+                "give init_cfg a prefix='backbone.'")
+
+
 def _load(model: nn.Module, path: str) -> None:
     """Load ``load_from`` as a runner does, but not in silence where nothing fits."""
     if os.path.isfile(path):
         checkpoints.load_checkpoint(path)  # older torch would unpickle anything: refused by name
     checkpoint = load_checkpoint(model, path, map_location='cpu', revise_keys=[(r'^module\.', '')])
     found: Mapping[str, Any] = checkpoint.get('state_dict', checkpoint)
-    names = {name.removeprefix('module.') for name in found}
-    if not names & set(model.state_dict()):
-        raise ValueError(f'load_from={path!r} holds no tensor of the model; its names begin with '
-                         f'{sorted(names)[:3]}')
+    shapes = {name.removeprefix('module.'): tuple(t.shape) for name, t in found.items()}
+    own = {(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
+    if not own & set(shapes.items()):
+        raise ValueError(f'load_from={path!r} holds no tensor of the model, of equal name and '
+                         f'shape; its names begin with {sorted(shapes)[:3]}')
 
 
 @torch.no_grad()

@@ -142,8 +142,9 @@ class IMPRunner:
             return adopted
         resume, begin, rates = on_rank_0(self.work.start_of, training)
         state = self.store.layout.state if training.needs_state else None
-        for path in filter(None, (resume, rates, state)):
-            wait_until(path.exists)  # a network file system may show it late
+        for path in filter(None, (resume, rates, state, self.store.starts_from(training))):
+            if not wait_until(path.exists):  # a network file system may show it late
+                raise FileNotFoundError(f'{path}, which rank 0 has written, is not seen here')
         plan, trainings = self.work.plan, self.work.trainings
         kept = round(training.density * plan.scope_size)
         progress = ProgressHook(

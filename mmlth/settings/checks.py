@@ -110,12 +110,25 @@ def _check_controls(settings: SettingFields) -> None:
         raise ValueError(
             f'controls={same} would be the ticket itself with rewind={settings.rewind!r} and '
             f'criterion={settings.criterion!r}; leave them out')
+    if 'dense' in settings.controls and _dense_is_the_dense_net(settings):
+        raise ValueError(
+            "controls=['dense'] would be the dense net itself, step for step: with order_seed "
+            'another than seed it sees the data in another order. Or ask for dense_budget')
     dead = [name for name in _ELSEWHERE if name in settings.controls]
     if dead and settings.rewind in ('lr', 'none') and max(wanted, default=last) > 1:
         raise ValueError(
             f'controls={dead} after round 1 keep weights that an earlier round has set to zero, '
             f'which rewind={settings.rewind!r} starts from. Give control_rounds=1, or leave them '
             'out')
+
+
+def _dense_is_the_dense_net(settings: SettingFields) -> bool:
+    """Tell whether the control that prunes nothing would repeat the dense round."""
+    if settings.ticket or settings.early_bird is not None:
+        return False
+    from_start = settings.rewind not in POLICIES and settings.moment.is_start
+    goes_on = settings.lr_schedule == 'continue' and settings.optimizer == 'rewound'
+    return settings.order_seed in (None, settings.seed) and (from_start or goes_on)
 
 
 def _same_as_ticket(settings: SettingFields) -> tuple[str, ...]:

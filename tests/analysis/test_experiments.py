@@ -9,6 +9,12 @@ NO_METRIC = 'the evaluator returned no metric; the detector found nothing'
 RULE = '|' + ' --- |' * 7
 
 
+def test_collapsed_tensors_are_named_under_the_means():
+    density = {'backbone.weight': 0.3, 'rpn_head.rpn_conv.weight': 0.0001}
+    text = to_markdown([dense_row(), row(0.4, layer_density=density)], experiment())
+    assert 'less than 1% of its fair share: rpn_head.rpn_conv.weight (0.01%)' in text
+
+
 @pytest.mark.parametrize(
     'changes, message',
     [

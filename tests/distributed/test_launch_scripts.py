@@ -93,3 +93,10 @@ def test_slurm_without_gpus_and_on_less_than_a_node(command_line):
 
 def test_slurm_says_what_it_needs(command_line):
     assert 'PARTITION JOB_NAME CONFIG WORK_DIR' in command_line('slurm_imp.sh', 'p', code=2)
+
+
+@pytest.mark.parametrize('own, threads', [
+    ({}, '5'), ({'CPUS_PER_TASK': '2'}, '2'), ({'OMP_NUM_THREADS': '1'}, '1')])
+def test_slurm_tells_each_process_its_threads(command_line, tmp_path, own, threads):
+    (tmp_path / 'srun').write_text('#!/bin/sh\necho "${OMP_NUM_THREADS:-all}"\n')
+    assert command_line('slurm_imp.sh', 'p', 'j', 'c.py', 'out', **own) == [threads]

@@ -18,10 +18,12 @@ def parameters(work_dir, number):
 
 
 @pytest.mark.slow
-def test_two_ranks_find_the_tickets_of_one(tmp_path):
+@pytest.mark.parametrize('clip', [{}, dict(clip_grad=dict(max_norm=0.01))], ids=['', 'clipped'])
+def test_two_ranks_find_the_tickets_of_one(tmp_path, clip):
     loader = dict(toys.toy_loader(shuffle=True, augment=False), drop_last=True)
     path = toys.write_config(
-        tmp_path, model=dict(type='ToyNet', dropout=0.0), train_dataloader=loader)
+        tmp_path, model=dict(type='ToyNet', dropout=0.0), train_dataloader=loader,
+        optim_wrapper={**toys.toy_config()['optim_wrapper'], **clip})
     run_on_two_ranks(path, tmp_path / 'two')
     one = run_job(as_two_ranks.as_two_ranks(Config.fromfile(path)), tmp_path / 'one')
     assert [r['steps'] for r in one.rounds] == [6, 6, 6]  # as those of two ranks

@@ -107,6 +107,34 @@ def test_a_load_from_that_fits_nothing_is_refused(toy_cfg, run_imp, tmp_path):
         run_imp(toy_cfg, tmp_path / 'job')
 
 
+@MODELS.register_module()
+class PretrainedNet(toys.ToyNet):
+    def __init__(self, checkpoint):
+        super().__init__()
+        self.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize('prefix', ['', 'detector.'])
+def test_an_init_cfg_that_loads_nothing_is_refused(toy_cfg, tmp_path, prefix):
+    state = {f'{prefix}{name}': w + 1.5 for name, w in toys.ToyNet().state_dict().items()}
+    path = str(tmp_path / 'other.pth')
+    torch.save(dict(state_dict=state), path)
+    toy_cfg.model = dict(type='PretrainedNet', checkpoint=path)
+    if prefix:
+        with pytest.raises(ValueError, match='init_cfg of the model loads nothing: .*a prefix='):
+            read_net(toy_cfg, 0)
+    else:
+        conv1 = 'backbone.conv1.weight'
+        assert torch.equal(read_net(toy_cfg, 0).state[conv1], state[conv1])
+
+
+def test_a_load_from_of_other_shapes_alone_is_refused(toy_cfg, tmp_path):
+    torch.save(dict(state_dict={n: torch.ones(2, 2) for n in toys.NAMES}), tmp_path / 'other.pth')
+    toy_cfg.load_from = str(tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match='holds no tensor of the model, of equal name and shape'):
+        read_net(toy_cfg, 0)
+
+
 def test_reading_a_net_leaves_the_config_alone(toy_cfg):
     before = Config(toy_cfg.to_dict()).to_dict()
     read_net(toy_cfg, 0)

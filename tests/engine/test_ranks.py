@@ -3,11 +3,18 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 
 import pytest
 import torch
 import toys
 from conftest import ROOT, tool_env
+from toy_training import half_ticket
+
+from mmlth.core.layout import Layout
+from mmlth.core.ticket import load_ticket, save_ticket
+from mmlth.engine.ranks import wait_until
 
 HEAD = """
 import json, pathlib, sys, torch
@@ -73,6 +80,16 @@ apart = run_job(Config.fromfile(sys.argv[1]), folder / f'node{get_rank()}')
 cfg = Config.fromfile(sys.argv[1])
 cfg.optim_wrapper.optimizer.lr = 0.1 * (1 + get_rank())
 print(json.dumps(dict(apart=apart, other_rate=run_job(cfg, folder / 'job'))))
+"""
+TICKETS = """
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+cfg = Config.fromfile(sys.argv[1])
+cfg.work_dir = sys.argv[2]
+cfg.custom_imports.imports.append('mmlth')
+cfg.custom_hooks = [dict(type='TicketHook', ticket=sys.argv[3 + get_rank()])]
+print(json.dumps(outcome(lambda: bool(Runner.from_cfg(cfg).train()))))
 """
 PIPES = dict(stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -160,3 +177,35 @@ def test_ranks_with_different_jobs_stop_before_training(jobs):
         assert 'ValueError: rank 1 on ' in end['other_rate']
         assert 'optim_wrapper.optimizer.lr: 0.2 here, 0.1 on rank 0' in end['other_rate']
     assert not (folder / 'job').exists()
+
+
+def test_ranks_that_read_different_tickets_stop_before_training(tmp_path):
+    paths = []
+    for name in 'ab':
+        (tmp_path / name).mkdir()
+        paths.append(half_ticket(tmp_path / name))
+    ticket = load_ticket(paths[1])
+    save_ticket(replace(ticket, masks={n: ~m for n, m in ticket.masks.items()}), paths[1])
+    ends = two_ranks(tmp_path, TICKETS, toys.write_config(tmp_path), tmp_path / 'w', *paths)
+    for end in ends:
+        assert 'differs from that of rank 0: ticket' in end.splitlines()[-1]
+
+
+def test_waiting_ends_when_a_file_shows_late_or_never(tmp_path, monkeypatch):
+    monkeypatch.setattr('mmlth.engine.ranks.VISIBLE_WITHIN', 1.0)
+    late = tmp_path / 'late'
+    timer = threading.Timer(0.4, late.touch)
+    timer.start()
+    assert wait_until(late.exists)
+    timer.join()
+    assert not wait_until((tmp_path / 'never').exists)
+
+
+def test_what_rank_0_has_written_is_waited_for(toy_cfg, run_imp, tmp_path, monkeypatch):
+    waited = []
+    monkeypatch.setattr('mmlth.job.imp_runner.wait_until',
+                        lambda holds: waited.append(holds.__self__) or True)
+    run_imp(toy_cfg, tmp_path / 'job', rounds=1, rewind='epoch_1', lr_schedule='continue')
+    layout = Layout(tmp_path / 'job')
+    assert {layout.ticket(1), layout.state} <= {*waited}
+    assert layout.rewind in [path.resolve() for path in waited]

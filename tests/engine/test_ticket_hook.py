@@ -2,9 +2,9 @@
 import pytest
 import torch
 import toys
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
 from toy_training import half_ticket, state_of, toy_runner
 
 from mmlth.core.checkpoints import load_checkpoint
@@ -121,6 +121,45 @@ def test_even_averaged_weights_are_zero_wherever_they_are_seen(toy_cfg, ticket, 
     assert not checkpoint['ema_state_dict'][f'module.{CONV1}'][~mask].any()
 
 
+@OPTIMIZERS.register_module()
+class RestlessSGD(torch.optim.SGD):
+    """Moves every weight in every step, pruned or not."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        super().step(closure)
+        for group in self.param_groups:
+            for p in group['params']:
+                p.add_(0.01)
+
+
+def test_a_restless_optimizer_feeds_no_pruned_weight_to_the_average(toy_cfg, ticket, tmp_path):
+    toy_cfg.optim_wrapper.optimizer = dict(type='RestlessSGD', lr=0.1)
+    hook, averages = TicketHook(ticket), []
+    masks = hook.ticket.masks
+
+    class Look(Hook):
+        priority = 'LOWEST'
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            (ema, ) = [each for each in runner.hooks if isinstance(each, EMAHook)]
+            state = ema.ema_model.module.state_dict()
+            averages.append(not any(state[n][~m].any() for n, m in masks.items()))
+    spy = Spy(masks)
+    toy_runner(toy_cfg, tmp_path / 'a', hook, spy, Look(),
+               custom_hooks=[dict(type='EMAHook')]).train()
+    assert len(spy.zero) == 12 + 3 and all(spy.zero)
+    assert len(averages) == 12 and all(averages)
+
+
+def test_the_log_says_both_sparsities(toy_cfg, ticket, tmp_path):
+    hook = TicketHook(ticket)
+    toy_runner(toy_cfg, tmp_path / 'a', hook, log_level='INFO').train()
+    pruned = sum(int((~m).sum()) for m in hook.ticket.masks.values())
+    log = next((tmp_path / 'a').glob('*/*.log')).read_text()
+    assert f'{pruned / toys.SIZE:.2%} of its scope pruned, {pruned / 1476:.2%} of the' in log
+
+
 @MODELS.register_module()
 class TwoPartNet(toys.ToyNet):
     """Steps one optimizer for the backbone and one for the head."""
@@ -141,9 +180,9 @@ class TwoParts:
         pass
 
     def __call__(self, model):
-        sgd = torch.optim.SGD(model.backbone.parameters(), 0.1, 0.9, weight_decay=0.1)
-        adam = torch.optim.AdamW(model.head.parameters(), 0.1)
-        return OptimWrapperDict(backbone=OptimWrapper(sgd), head=OptimWrapper(adam))
+        parts = {name: OptimWrapper(RestlessSGD(part.parameters(), 0.1))
+                 for name, part in model.named_children() if list(part.parameters())}
+        return OptimWrapperDict(**parts)
 
 
 def test_each_of_two_optimizers_is_guarded(toy_cfg, ticket, tmp_path):

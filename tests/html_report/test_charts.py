@@ -1,5 +1,6 @@
 """Charts are valid Vega-Lite that holds the points of the printed figures."""
 
+import json
 import math
 
 import pytest
@@ -21,6 +22,15 @@ def values(spec):
 
 def layers_with(spec, mark):
     return [layer for layer in spec['layer'] if layer['mark']['type'] == mark]
+
+
+def test_a_ring_marks_points_with_an_empty_layer():
+    density = {'backbone.weight': 0.3, 'rpn.weight': 0.0001}
+    rows = [row(0.4, line='a'), row(0.3, x=90.0, line='a', layer_density=density)]
+    figure, = figures(rows, experiment())
+    ringed, = [one for one in values(figure.spec) if one.get('collapsed')]
+    assert ringed['x'] == 90 and 'keeps less than 1%' in ringed['note']
+    assert 'datum.collapsed' in json.dumps(figure.spec)
 
 
 @pytest.mark.parametrize('kind', KINDS)

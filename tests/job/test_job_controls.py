@@ -23,7 +23,8 @@ def job(tmp_path_factory):
     """A job of two prunings and all controls, which no test changes: summary and layout."""
     folder = tmp_path_factory.mktemp('controls')
     cfg = toys.read_config(folder)
-    return run_job(cfg, folder / 'job', controls=ALL), Layout(folder / 'job')
+    summary = run_job(cfg, folder / 'job', controls=ALL, order_seed=7)
+    return summary, Layout(folder / 'job')
 
 
 def masks(layout, control=''):
@@ -39,6 +40,12 @@ def test_each_control_is_a_training_with_a_record_that_names_its_ticket(job):
         assert (layout.work_dir / record['checkpoint']).exists()
     assert summary.rounds[2]['parent'] == summary.rounds[1]['digests']['masks']
     assert [r['control'] for r in summary.rounds] == ['', '', '']
+
+
+def test_the_dense_control_is_another_training_than_the_dense_net(job):
+    summary, _ = job
+    (dense, ) = [r for r in summary.controls if r['control'] == 'dense']
+    assert dense['digests']['trained'] != summary.rounds[0]['digests']['trained']
 
 
 def test_counts(job):
@@ -107,8 +114,8 @@ def test_a_killed_control_is_gone_on_with(toy_cfg, tmp_path, monkeypatch):
 
 def test_a_dense_control_is_trained_once(toy_cfg, run_imp, tmp_path):
     summary = run_imp(
-        toy_cfg, tmp_path / 'job', controls=['dense', 'shuffle'], control_rounds=[1, 2]
-    )
+        toy_cfg, tmp_path / 'job', controls=['dense', 'shuffle'], control_rounds=[1, 2],
+        order_seed=7)
     # In the order of mmlth.core.controls.CONTROLS.
     expected = [(1, 'shuffle'), (1, 'dense'), (2, 'shuffle')]
     assert [(r['round'], r['control']) for r in summary.controls] == expected
@@ -116,8 +123,11 @@ def test_a_dense_control_is_trained_once(toy_cfg, run_imp, tmp_path):
 
 def test_a_dense_control_depends_on_no_ticket_unless_it_starts_from_its_weights(
         toy_cfg, run_imp, tmp_path):
-    ids = [run_imp(copy.deepcopy(toy_cfg), tmp_path / allocation, allocation=allocation,
-                   controls=['dense']).controls[0]['id'] for allocation in ('global', 'layerwise')]
+    ids = []
+    for allocation in ('global', 'layerwise'):
+        settings = dict(allocation=allocation, controls=['dense'], order_seed=7)
+        summary = run_imp(copy.deepcopy(toy_cfg), tmp_path / allocation, **settings)
+        ids.append(summary.controls[0]['id'])
     assert ids[0] == ids[1]
     trained = run_imp(toy_cfg, tmp_path / 'lr', rewind='lr', controls=['dense'],
                       control_rounds=[1, 2]).controls

@@ -19,6 +19,18 @@ def plan(cfg, settings, need_weights=True):
     return preflight.plan(net.read_net(cfg, settings.seed, need_weights=need_weights), settings)
 
 
+def test_a_job_shows_its_tensors_before_it_trains(
+        toy_cfg, run_imp, tmp_path, monkeypatch, capsys):
+    def stop(cfg, progress):
+        raise KeyboardInterrupt
+    monkeypatch.setattr('mmlth.job.imp_runner.train', stop)
+    with pytest.raises(KeyboardInterrupt):
+        run_imp(toy_cfg, tmp_path / 'job')
+    shown = capsys.readouterr().out
+    assert 'kept if ranked now' in shown
+    assert (tmp_path / 'job' / 'preflight.txt').read_text().strip() in shown
+
+
 def test_plan_gives_both_denominators_of_every_round(toy_cfg):
     found = plan(
         toy_cfg, IMPConfig(scope='backbone', target_sparsity=0.5, rounds=1), need_weights=True

@@ -9,12 +9,13 @@ from conftest import run_job
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from torch import nn
-from toy_training import StopOnce, state_of
+from toy_training import StopOnce, state_of, toy_runner
 
 from mmlth.core.checkpoints import load_checkpoint, load_state
 from mmlth.core.layout import Layout
-from mmlth.core.masks import kept
+from mmlth.core.masks import digest, kept
 from mmlth.core.ticket import load_ticket, load_weights
+from mmlth.engine.hooks import CaptureHook
 from mmlth.engine.net import read_net
 from mmlth.engine.wrapper import PrunedModelWrapper
 from mmlth.settings.imp_config import IMPConfig
@@ -103,6 +104,14 @@ def test_the_wrapper_masks_a_storage_that_two_parameters_hold():
 def of_teacher(folder, *hooks):
     hooks = [dict(type='ToyMeanTeacherHook'), *hooks]
     return toys.read_config(folder, model=dict(type='MeanTeacherNet'), custom_hooks=hooks)
+
+
+def test_w_k_holds_the_teacher_of_that_step(tmp_path):
+    cfg = of_teacher(tmp_path)
+    toy_runner(cfg, tmp_path / 'a', CaptureHook(tmp_path / 'w_4', 4)).train()
+    first = dict(by_epoch=True, max_epochs=1)
+    ended = toy_runner(cfg, tmp_path / 'b', train_cfg=first).train()
+    assert digest(load_weights(tmp_path / 'w_4')) == digest(ended.state_dict())
 
 
 def test_a_teacher_takes_masks_and_start_of_its_student(tmp_path):

@@ -9,7 +9,7 @@ def test_defaults_are_the_papers_method():
     expected = dict(
         target_sparsity=0.8, schedule='geometric', scope='paper', criterion='magnitude',
         allocation='global', rewind='init', optimizer='fresh', lr_schedule='restart',
-        frozen='prune')
+        frozen='prune', min_kept=1)
     assert {name: found[name] for name in expected} == expected
 
 
@@ -59,6 +59,10 @@ def test_densities_of_a_list_replace_target_and_rounds():
      "would be the ticket itself with rewind=5 and criterion='initial_magnitude'"),
     (dict(rewind='none', rounds=2, controls=['shuffle', 'dense']),
      r"controls=\['shuffle'\] after round 1 keep weights that .* Give control_rounds=1"),
+    (dict(controls='dense'), r"controls=\['dense'\] would be the dense net itself.* order_seed"),
+    (dict(controls='dense', order_seed=0), 'would be the dense net itself'),
+    (dict(controls='dense', rewind='epoch_1', lr_schedule='continue', optimizer='rewound'),
+     'would be the dense net itself'),
     (dict(rewind=-1), 'rewind=-1: allowed'),
     (dict(min_kept=-1), 'min_kept=-1 must be a whole number of weights, at least 0, or a share'),
     (dict(min_kept=1.0), 'min_kept=1.0 must be'),
@@ -72,6 +76,9 @@ def test_bad_settings_are_named_with_what_is_allowed(settings, message):
 
 
 @pytest.mark.parametrize('settings', [
+    dict(controls='dense', order_seed=7),
+    dict(controls='dense', rewind=5),
+    dict(controls='dense', early_bird=dict()),
     dict(rewind='lr', rounds=3, controls='random', control_rounds=1),
     dict(rewind='lr', rounds=3, controls=['reinit', 'dense_budget']),
     dict(rewind='none', schedule=[0.25, 0.5], allocation='2:4', controls='init_magnitude'),

@@ -11,6 +11,11 @@ def dealt(machine):
     return [machine.environment(worker).get(VISIBLE) for worker in range(machine.workers)]
 
 
+def test_a_worker_has_one_thread_unless_told(monkeypatch):
+    monkeypatch.setenv('OMP_NUM_THREADS', '7')
+    assert Machine().environment(0)['OMP_NUM_THREADS'] == '1'
+
+
 @pytest.mark.parametrize('given, gpus_per_job, found', [
     pytest.param(None, 1, ['0', '1'], id='all there are'),
     pytest.param(None, 2, ['0,1', '2,3'], id='two each'),

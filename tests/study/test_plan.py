@@ -93,10 +93,10 @@ def test_an_entry_without_a_config_takes_the_given_one_and_others_keep_theirs(
 
 
 def test_controls_of_equal_jobs_are_united(read):
-    study = read(dict(controls=('random', 'dense')), dict(controls=('dense', 'reinit')), {})
+    study = read(dict(controls=('random', 'shuffle')), dict(controls=('shuffle', 'reinit')), {})
     job, = tickets(study)
-    assert job.settings['controls'] == ['random', 'dense', 'reinit']
-    assert keys(job) == [(1, ''), (2, ''), (2, 'random'), (2, 'dense'), (2, 'reinit')]
+    assert job.settings['controls'] == ['random', 'shuffle', 'reinit']
+    assert keys(job) == [(1, ''), (2, ''), (2, 'random'), (2, 'shuffle'), (2, 'reinit')]
 
 
 def test_controls_of_another_experiment_count_too(read):
@@ -198,7 +198,7 @@ def test_names_are_stable(read):
 
 def test_names_do_not_change_with_the_order_or_the_controls(read):
     a, b = tickets(read(dict(seed=1, rounds=1), dict(rounds=2)))
-    d, c = tickets(read(dict(rounds=2, controls=('dense', )), dict(rounds=1, seed=1)))
+    d, c = tickets(read(dict(rounds=2, controls=('shuffle', )), dict(rounds=1, seed=1)))
     assert (a.name, b.name) == (c.name, d.name)
 
 

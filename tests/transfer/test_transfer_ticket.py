@@ -197,7 +197,8 @@ def test_load_from_of_the_target_is_part_of_its_initial_weights(carry, source, o
     assert {name for name in start if not start[name].equal(other[name])} == {'head.fc.bias'}
     torch.save(dict(state_dict={'a.weight': torch.ones(1)}), tmp_path / 'coco.pth')
     error = carry(*args, '--overwrite', code=1).stderr
-    assert "holds no tensor of the model; its names begin with ['a.weight']" in error
+    assert 'holds no tensor of the model, of equal name and shape' in error
+    assert "its names begin with ['a.weight']" in error
 
 
 def test_help_explains_values_and_ranking(call_tool, capsys):

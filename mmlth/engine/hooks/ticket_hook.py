@@ -8,8 +8,10 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmlth.core.checkpoints import iterations_of
-from mmlth.core.masks import LOGGED_DENSITY, Weights, check_zeros, density, digest
+from mmlth.core.masks import LOGGED_DENSITY, Weights, check_zeros, density, digest, kept, size
+from mmlth.core.scope import count_parameters
 from mmlth.core.ticket import Ticket, check_weights, load_rewind_weights, load_ticket
+from mmlth.engine.ranks import check_same
 from mmlth.engine.restore import (
     hold_learning_rate,
     optimizers_of,
@@ -45,7 +47,7 @@ class TicketHook(Hook):
         FileNotFoundError, TicketError: At construction, so before any training: the ticket or its
             w_k is missing, damaged or foreign. Before the first step: it doesn't fit the model.
         ValueError: The runner, model wrapper or optimizer is one that masks don't go with; before
-            any weight is drawn.
+            any weight is drawn. Or ranks read different tickets.
     """
 
     # After EMAHook (NORMAL) has swapped its weights in, before CheckpointHook (VERY_LOW) writes,
@@ -81,6 +83,7 @@ class TicketHook(Hook):
             checkpoint['message_hub'] = runner.message_hub.state_dict()
 
     def before_train(self, runner: Runner) -> None:
+        check_same(dict(ticket=digest(self.ticket.masks), start=self.ticket.rewind_digest))
         model = unwrap(runner.model)
         begin = iterations_of(self.state) if self.continues else 0
         resumed = runner.iter > begin
@@ -94,9 +97,10 @@ class TicketHook(Hook):
             shares = {f'{LOGGED_DENSITY}{name}': density({name: mask})
                       for name, mask in self.ticket.masks.items()}
             runner.visualizer.add_scalars(shares, step=0)
-        pruned = 1 - density(self.ticket.masks)
-        runner.logger.info(f'training ticket {self.path}: {pruned:.2%} of its scope pruned, '
-                           f'{"resumed" if resumed else "from its initial weights"}')
+        pruned = size(self.ticket.masks) - kept(self.ticket.masks)
+        runner.logger.info(f'training ticket {self.path}: {pruned / size(self.ticket.masks):.2%} '
+                           f'of its scope pruned, {pruned / count_parameters(model):.2%} of the '
+                           f'network, {"resumed" if resumed else "from its initial weights"}')
 
     def before_val_epoch(self, runner: Runner) -> None:
         self._check(runner)
