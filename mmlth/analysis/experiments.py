@@ -20,7 +20,7 @@ from mmlth.analysis.rows import (
     value,
 )
 from mmlth.core.choices import QUESTIONS
-from mmlth.core.collapse import describe_collapse
+from mmlth.core.collapse import name_collapsed
 from mmlth.core.tables import to_markdown_table
 
 KINDS = ('curve', 'bars', 'layers')
@@ -176,8 +176,7 @@ def means_table(
         if without:
             notes.append(f'{line}, {_point(groups[0])}: {_lost_note(without[0])}')
         if groups[0].collapsed:
-            notes.append(f'{line}, {_point(groups[0])}: '
-                         f'{describe_collapse(groups[0].collapsed)}')
+            notes.append(f'{line}, {_point(groups[0])}: {name_collapsed(groups[0].collapsed)}')
     return header, lines, notes
 
 

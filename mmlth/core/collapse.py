@@ -21,12 +21,17 @@ def collapsed(densities: Mapping[str, float], density: float) -> dict[str, float
 
 
 def describe_collapse(found: Mapping[str, float]) -> str:
-    """Name collapsed tensors, the emptiest first, and the ways out.
+    """Name collapsed tensors (:func:`name_collapsed`) and the ways out."""
+    return f'{name_collapsed(found)}. Ways out: {WAYS_OUT}'
+
+
+def name_collapsed(found: Mapping[str, float]) -> str:
+    """Name collapsed tensors, the emptiest first.
 
     Args:
         found: From :func:`collapsed`; at least one.
 
-    >>> describe_collapse({'rpn': 0.001, 'fc': 0.0}).partition('. ')[0]
+    >>> name_collapsed({'rpn': 0.001, 'fc': 0.0})
     '2 tensors keep less than 1% of their fair share: fc (nothing), rpn (0.1%)'
     """
     emptiest = sorted(found, key=lambda name: found[name])
@@ -34,8 +39,7 @@ def describe_collapse(found: Mapping[str, float]) -> str:
     more = f' and {len(found) - _SHOWN} more' if len(found) > _SHOWN else ''
     tensors = '1 tensor keeps' if len(found) == 1 else f'{len(found)} tensors keep'
     fair = 'its' if len(found) == 1 else 'their'
-    return (f'{tensors} less than {COLLAPSED:.0%} of {fair} fair share: {", ".join(shown)}{more}. '
-            f'Ways out: {WAYS_OUT}')
+    return f'{tensors} less than {COLLAPSED:.0%} of {fair} fair share: {", ".join(shown)}{more}'
 
 
 def _percent(share: float) -> str:

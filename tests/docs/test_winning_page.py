@@ -261,11 +261,16 @@ def test_the_curve_of_one_pruning_is_that_of_its_table(converged):
 
 
 def test_allocations_are_those_of_the_table(converged):
-    found = {(row['line'], round(float(row['x']))): row[BOXES] for row in rows_of(
+    found = {(row['line'], round(float(row['x']))): float(row[BOXES]) for row in rows_of(
         'winning/allocation') if row['seed'] == '0' and row['round'] == '1'}
-    for pruned in (80, 90, 95):
-        cells = ' | '.join(f'{float(found[how, pruned]):.3f}' for how in ('global', 'layerwise'))
-        assert f'| {pruned}% | {cells} |' in converged
+    floor = 'global, a floor'
+    for at in (80, 90, 95):
+        cells = (f'{found[how, at]:.3f}' for how in ('global', 'layerwise', floor, 'normalized'))
+        assert f'| {at}% | {" | ".join(cells)} |' in converged
+    back = ['{:.3f} of the {:.3f}'.format(*(found[how, at] - found['global', at] for how in (
+        floor, 'layerwise'))) for at in (90, 95)]
+    assert f'brings back {back[0]} at 90% and {back[1]} at 95%' in converged
+    assert 'normalized, 90: 1 tensor keeps less than 1%' in text_of('winning/allocation.md')
     shares = [records_of(rounds)[0].rounds[-1]['layer_density']['neck.fpn_convs.0.conv.weight']
               for rounds in (1, 3)]
     assert f'{shares[0]:.1%} of its weights, three rounds {shares[1]:.1%}' in converged
