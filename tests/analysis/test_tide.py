@@ -3,6 +3,7 @@ import json
 import math
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 from made_jobs import NAMES, found, perfect, truth
@@ -68,7 +69,8 @@ def test_errors_are_those_of_tidecvs_own_readers(tmp_path, task, mode):
             category_id=int(generator.choice([row['category_id']] * 3 + [1, 2, 3]))))
     for name, value in (('truth', content), ('found', results)):
         (tmp_path / f'{name}.json').write_text(json.dumps(value))
-    tide = tidecv.TIDE()
+    with matplotlib.rc_context():  # its plotter sets a style for all figures
+        tide = tidecv.TIDE()
     run = tide.evaluate(tidecv.datasets.COCO(str(tmp_path / 'truth.json')),
                         tidecv.datasets.COCOResult(str(tmp_path / 'found.json')), mode=mode)
     expected = {kind.short_name: gain for kind, gain in run.fix_main_errors().items()}
