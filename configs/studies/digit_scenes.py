@@ -5,14 +5,10 @@ boxes = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
 masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
 boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
-boxes_c4 = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_c4_digitscenes.py'
 classifier = 'mmlth::classification/resnet18-tiny_digitscenes-crops.py'
 
 config = boxes
 imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
-# Modules of a C4 detector, as include patterns: shortcuts and the first convolution stay out, as in the paper.
-base, top, rpn, heads = (r'^backbone\.layer\d\.\d\.conv', r'^roi_head\.shared_head\.layer\d\.\d\.conv', r'^rpn_head\.',
-                         r'^roi_head\.bbox_head\.')
 
 experiments = dict(
     direct_pruning=dict(
@@ -22,15 +18,6 @@ experiments = dict(
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
             dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
             dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
-    modules=dict(
-        title='Which modules are pruned',
-        section='After Girish et al., CVPR 2021, Table 3', kind='bars', reference='modules_voc',
-        jobs=[
-            dict(config=boxes_c4, scope=(), include=(base, top, rpn, heads), label='base+top+rpn+heads'),
-            dict(config=boxes_c4, scope=(), include=(top, rpn, heads), label='top+rpn+heads'),
-            dict(config=boxes_c4, scope=(), include=(base, rpn, heads), label='base+rpn+heads'),
-            dict(config=boxes_c4, scope=(), include=(base, top, heads), label='base+top+heads'),
-            dict(config=boxes_c4, scope=(), include=(base, top, rpn), label='base+top+rpn')]),
     backbones=dict(
         title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
         reference='backbone_effect',

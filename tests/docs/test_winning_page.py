@@ -7,6 +7,7 @@ import pytest
 from conftest import ROOT
 from published import BOXES, PUBLISHED, by_seed, difference, rows_of, text_of
 
+from mmlth.analysis import paper
 from mmlth.analysis.statistics import paired
 from mmlth.analysis.verdict import judge
 from mmlth.core.records import load_summary
@@ -247,6 +248,27 @@ def test_early_birds_are_those_of_the_table(converged):
     assert (f'lies {lost[0]:.3f} below its dense net, where five seeds lie {fmean(lost):.3f} below '
             'on average') in converged
     assert len(lost) == 5 and lost[0] == max(lost)  # of five seeds this one loses most
+
+
+def test_modules_are_those_of_their_table(converged):
+    rows = rows_of('winning/modules')
+    dense, = (float(row[BOXES]) for row in rows if row['round'] == '0')
+    found = {row['label']: float(row[BOXES]) for row in rows if row['round'] == '1'}
+    voc = {point.label: point.y for point in paper.read('modules_voc')}
+    assert f'C4 detector (dense {dense:.3f})' in converged and len(found) == 15
+    for name, score in found.items():
+        theirs = (voc[name] - voc['']) / 100
+        assert f'| {name} | {score:.3f} | {score - dense:+.3f} | {theirs:+.3f} |' in converged
+    assert max(dense - found[one] for one in ('base', 'top', 'rpn', 'heads')) < 0.0215
+    assert 'with base they lose {:.3f} where base alone loses {:.3f}'.format(
+        dense - found['base+heads'], dense - found['base']) in converged
+    jobs = {row['label']: row['job'] for row in rows if row['round'] == '1'}
+    kept = [load_summary(PUBLISHED / 'winning' / 'records' / f'{jobs[name]}.json').rounds[-1][
+        'layer_density']['roi_head.bbox_head.fc_reg.weight'] for name in ('base+heads', 'heads')]
+    assert 'keeps {:.1%} of its weights, the floor, in heads alone {:.1%}'.format(
+        *kept) in converged
+    lost = [dense - found[name] for name in ('base+top+rpn+heads', 'base+top+rpn')]
+    assert 'all four lose {:.3f}, all but the heads {:.3f}.'.format(*lost) in converged
 
 
 def test_the_curve_of_one_pruning_is_that_of_its_table(converged):
