@@ -5,7 +5,7 @@ import torch
 import toys
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS
+from mmengine.registry import HOOKS, OPTIMIZERS
 from mmengine.runner import Runner
 
 from mmlth.core.ticket import Ticket, save_ticket, save_weights
@@ -48,6 +48,18 @@ def half_ticket(folder):
         masks=masks, rewind_file='../rewind.safetensors', rewind_digest=digest)
     save_ticket(ticket, path)
     return path
+
+
+@OPTIMIZERS.register_module()
+class NoisySGD(torch.optim.SGD):
+    """Moves every weight in every step, pruned or not."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        super().step(closure)
+        for group in self.param_groups:
+            for p in group['params']:
+                p.add_(0.01)
 
 
 class Weights(Hook):

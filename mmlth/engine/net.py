@@ -166,11 +166,12 @@ def _load(model: nn.Module, path: str) -> None:
         checkpoints.load_checkpoint(path)  # older torch would unpickle anything: refused by name
     checkpoint = load_checkpoint(model, path, map_location='cpu', revise_keys=[(r'^module\.', '')])
     found: Mapping[str, Any] = checkpoint.get('state_dict', checkpoint)
-    shapes = {name.removeprefix('module.'): tuple(t.shape) for name, t in found.items()}
-    own = {(name, tuple(tensor.shape)) for name, tensor in model.state_dict().items()}
-    if not own & set(shapes.items()):
+    given = {name.removeprefix('module.'): value for name, value in found.items()}
+    own = model.state_dict()
+    if not any(isinstance(value, torch.Tensor) and name in own and value.shape == own[name].shape
+               for name, value in given.items()):
         raise ValueError(f'load_from={path!r} holds no tensor of the model, of equal name and '
-                         f'shape; its names begin with {sorted(shapes)[:3]}')
+                         f'shape; its names begin with {sorted(given)[:3]}')
 
 
 @torch.no_grad()

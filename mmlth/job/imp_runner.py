@@ -1,5 +1,5 @@
 """Iterative magnitude pruning on one screen: train, rank, prune, rewind, repeat."""
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -142,9 +142,8 @@ class IMPRunner:
             return adopted
         resume, begin, rates = on_rank_0(self.work.start_of, training)
         state = self.store.layout.state if training.needs_state else None
-        for path in filter(None, (resume, rates, state, self.store.starts_from(training))):
-            if not wait_until(path.exists):  # a network file system may show it late
-                raise FileNotFoundError(f'{path}, which rank 0 has written, is not seen here')
+        start = self.store.starts_from(training)
+        on_every_rank(_wait_for, [path for path in (resume, rates, state, start) if path])
         plan, trainings = self.work.plan, self.work.trainings
         kept = round(training.density * plan.scope_size)
         progress = ProgressHook(
@@ -154,6 +153,13 @@ class IMPRunner:
         cfg = round_config(self.cfg, training, self.store.layout, resume=resume,
                            learning_rates=rates, names=plan.names)
         return train(cfg, progress)
+
+
+def _wait_for(paths: Sequence[Path]) -> None:
+    """Raise FileNotFoundError unless files of rank 0 show, late on a network file system."""
+    for path in paths:
+        if not wait_until(path.exists):
+            raise FileNotFoundError(f'{path}, which rank 0 has written, is not seen here')
 
 
 def _digest_seen(path: Path) -> str:

@@ -105,6 +105,12 @@ def _check_controls(settings: SettingFields) -> None:
     wanted = settings.control_rounds
     if any(not isinstance(number, int) or not 0 < number <= last for number in wanted):
         raise ValueError(f'control_rounds={wanted}: allowed are rounds 1 to {last}')
+    if settings.controls:
+        _check_they_control(settings, max(wanted, default=last))
+
+
+def _check_they_control(settings: SettingFields, last: int) -> None:
+    """Raise ValueError for controls that would be the ticket or the dense net, or start dead."""
     same = [name for name in _same_as_ticket(settings) if name in settings.controls]
     if same:
         raise ValueError(
@@ -112,10 +118,11 @@ def _check_controls(settings: SettingFields) -> None:
             f'criterion={settings.criterion!r}; leave them out')
     if 'dense' in settings.controls and _dense_is_the_dense_net(settings):
         raise ValueError(
-            "controls=['dense'] would be the dense net itself, step for step: with order_seed "
-            'another than seed it sees the data in another order. Or ask for dense_budget')
+            "controls=['dense'] would be the dense net itself, step for step, with order_seed="
+            f'{settings.order_seed!r} and seed={settings.seed!r}: give order_seed another number, '
+            'or ask for dense_budget')
     dead = [name for name in _ELSEWHERE if name in settings.controls]
-    if dead and settings.rewind in ('lr', 'none') and max(wanted, default=last) > 1:
+    if dead and settings.rewind in ('lr', 'none') and last > 1:
         raise ValueError(
             f'controls={dead} after round 1 keep weights that an earlier round has set to zero, '
             f'which rewind={settings.rewind!r} starts from. Give control_rounds=1, or leave them '

@@ -129,7 +129,8 @@ def test_an_init_cfg_that_loads_nothing_is_refused(toy_cfg, tmp_path, prefix):
 
 
 def test_a_load_from_of_other_shapes_alone_is_refused(toy_cfg, tmp_path):
-    torch.save(dict(state_dict={n: torch.ones(2, 2) for n in toys.NAMES}), tmp_path / 'other.pth')
+    state = dict.fromkeys(toys.NAMES, torch.ones(2, 2))
+    torch.save(state | dict(epoch=3), tmp_path / 'other.pth')
     toy_cfg.load_from = str(tmp_path / 'other.pth')
     with pytest.raises(ValueError, match='holds no tensor of the model, of equal name and shape'):
         read_net(toy_cfg, 0)

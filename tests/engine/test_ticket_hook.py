@@ -4,8 +4,8 @@ import torch
 import toys
 from mmengine.hooks import EMAHook, Hook
 from mmengine.optim import OptimWrapper, OptimWrapperDict
-from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS, OPTIMIZERS
-from toy_training import half_ticket, state_of, toy_runner
+from mmengine.registry import MODELS, OPTIM_WRAPPER_CONSTRUCTORS
+from toy_training import NoisySGD, half_ticket, state_of, toy_runner
 
 from mmlth.core.checkpoints import load_checkpoint
 from mmlth.core.masks import apply, digest
@@ -121,20 +121,8 @@ def test_even_averaged_weights_are_zero_wherever_they_are_seen(toy_cfg, ticket, 
     assert not checkpoint['ema_state_dict'][f'module.{CONV1}'][~mask].any()
 
 
-@OPTIMIZERS.register_module()
-class RestlessSGD(torch.optim.SGD):
-    """Moves every weight in every step, pruned or not."""
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        super().step(closure)
-        for group in self.param_groups:
-            for p in group['params']:
-                p.add_(0.01)
-
-
 def test_a_restless_optimizer_feeds_no_pruned_weight_to_the_average(toy_cfg, ticket, tmp_path):
-    toy_cfg.optim_wrapper.optimizer = dict(type='RestlessSGD', lr=0.1)
+    toy_cfg.optim_wrapper.optimizer = dict(type='NoisySGD', lr=0.1)
     hook, averages = TicketHook(ticket), []
     masks = hook.ticket.masks
 
@@ -180,7 +168,7 @@ class TwoParts:
         pass
 
     def __call__(self, model):
-        parts = {name: OptimWrapper(RestlessSGD(part.parameters(), 0.1))
+        parts = {name: OptimWrapper(NoisySGD(part.parameters(), 0.1))
                  for name, part in model.named_children() if list(part.parameters())}
         return OptimWrapperDict(**parts)
 

@@ -7,20 +7,10 @@ from mmengine.model import is_model_wrapper
 from mmengine.registry import MODEL_WRAPPERS
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
+from toy_training import NoisySGD
 
 from mmlth.engine import wrapper
 from mmlth.engine.wrapper import PrunedModelWrapper, unwrap
-
-
-class NoisySGD(torch.optim.SGD):
-    """An optimizer that moves every weight, pruned or not."""
-
-    @torch.no_grad()
-    def step(self, closure=None):
-        super().step(closure)
-        for group in self.param_groups:
-            for p in group['params']:
-                p.add_(1)
 
 
 def small_net():
