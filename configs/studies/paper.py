@@ -99,7 +99,7 @@ experiments = dict(
 experiments.update({
     f'changed_{task}_{sparsity:.0%}'.replace('%', ''): dict(
         title=f'What pruning changed: {task}, {sparsity:.0%}', section='After Girish et al., CVPR 2021, and its supplements B to D',
-        kind='bars', analyses=('objects', 'errors', 'convergence', 'cost'),
+        kind='bars', analyses=('images', 'objects', 'errors', 'convergence', 'cost'),
         jobs=[dict(config=net, target_sparsity=sparsity, label='ticket', line=f'{sparsity:.0%}', seed=seed) for seed in seeds])
     for task, net in (('boxes', boxes[0]), ('masks', masks[0]), ('keypoints', keypoints[0]))
     for sparsity in (0.8, 0.9)})

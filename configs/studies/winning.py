@@ -66,11 +66,11 @@ experiments = dict(
             for sparsity in (0.1, 0.3, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)]),
     changed_80=dict(
         title='What pruning to 80% changed', section='After Girish et al., CVPR 2021, and its supplements B and D', kind='bars',
-        analyses=('objects', 'errors', 'cost'),
+        analyses=('images', 'objects', 'errors', 'cost'),
         jobs=[dict(target_sparsity=0.8, label='ticket', line='80%', **seed) for seed in seeds]),
     changed_95=dict(
         title='What pruning to 95% changed', section='After Girish et al., CVPR 2021, and its supplements B and D', kind='bars',
-        analyses=('objects', 'errors', 'cost'),
+        analyses=('images', 'objects', 'errors', 'cost'),
         jobs=[dict(target_sparsity=0.95, label='ticket', line='95%', **seed) for seed in seeds]),
     convergence=dict(
         title='Who learns faster', section='After Girish et al., CVPR 2021, supplement C', kind='bars', analyses=('convergence', ),

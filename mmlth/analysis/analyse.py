@@ -4,10 +4,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from mmlth.analysis import convergence, cost, errors, objects
 from mmlth.analysis.convergence_figure import plot_convergence
 from mmlth.analysis.errors import check_tide, measure_errors
 from mmlth.analysis.group_bars import draw_groups
+from mmlth.analysis.images import measure_images
+from mmlth.analysis.images_figure import draw_images
 from mmlth.analysis.measurements import Measurement, average, to_csv, to_markdown, to_text
 from mmlth.analysis.objects import Loaded, measure_objects
 from mmlth.analysis.predictions import load_predictions
@@ -17,6 +21,7 @@ from mmlth.core.choices import FROM_PREDICTIONS, QUESTIONS
 from mmlth.core.files import write_json, write_text
 
 _MEASURE: dict[str, Callable[[Loaded], list[Measurement]]] = {
+    'images': measure_images,
     'objects': measure_objects,
     'errors': measure_errors,
 }
@@ -59,7 +64,7 @@ def analyse(
     folder = Path(out) if out else trainings[0].job / 'report'
     folder.mkdir(parents=True, exist_ok=True)
     for name, measured in answers.items():
-        _plot(measured, folder / f'{name}.png')
+        save_figure(_DRAW.get(name, _bars)(measured), folder / f'{name}.png')
     if followed:
         answers['convergence'] = convergence.measure_convergence(followed)
         write_text(folder / 'convergence.csv', convergence.to_csv(followed))
@@ -67,10 +72,13 @@ def analyse(
     return _write(folder, [one for measured in answers.values() for one in measured], trainings)
 
 
-def _plot(measured: Sequence[Measurement], path: Path) -> None:
+def _bars(measured: Sequence[Measurement]) -> Figure:
     """Draw the questions that have a unit."""
     shown = [one for one in measured if one.question in UNITS]
-    save_figure(draw_groups(average(shown), shown, UNITS), path)
+    return draw_groups(average(shown), shown, UNITS)
+
+
+_DRAW: dict[str, Callable[[Sequence[Measurement]], Figure]] = {'images': draw_images}
 
 
 def _write(folder: Path, measured: list[Measurement], trainings: Sequence[Analysed]) -> str:

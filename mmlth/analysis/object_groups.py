@@ -7,12 +7,10 @@ from contextlib import redirect_stdout
 from typing import NamedTuple
 
 import numpy as np
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
-from mmlth.analysis.predictions import Annotation, Predictions, results_of, truth_of
+from mmlth.analysis.coco_matches import Range, evaluated
+from mmlth.analysis.predictions import Annotation, Predictions, truth_of
 
-Range = tuple[float, float]
 Scores = dict[int, float]  # category -> AP, NaN where it has no object
 SIZES: dict[str, Range] = {  # square pixels, as COCO has them
     'small': (0, 32**2),
@@ -21,8 +19,6 @@ SIZES: dict[str, Range] = {  # square pixels, as COCO has them
 }
 FREQUENCY = ('rare', 'common', 'frequent')
 DIFFICULTY = ('hard', 'middle', 'easy')
-_MOST_FOUND = dict(keypoints=20)  # detections an image, as COCO has them
-_OTHERWISE_FOUND = 100
 
 
 class Group(NamedTuple):
@@ -128,25 +124,8 @@ def _precision(
     measure: Callable[[Annotation], float] | None = None,
 ) -> np.ndarray:
     """Return AP (categories, ranges) in [0, 1]; NaN where there is no object."""
-    truth = truth_of(predictions)
-    found = results_of(predictions, task, truth)
-    if measure is not None:  # COCOeval looks at the field 'area' alone to see what is in a range
-        _remeasure(truth, measure)
-        _remeasure(found, measure)
-    evaluator = COCOeval(truth, found, task)
-    evaluator.params.catIds = list(predictions.categories)
-    evaluator.params.areaRng = [list(limits) for limits in ranges.values()]
-    evaluator.params.areaRngLbl = list(ranges)
-    evaluator.params.maxDets = [_MOST_FOUND.get(task, _OTHERWISE_FOUND)]
-    if task == 'keypoints':
-        evaluator.params.kpt_oks_sigmas = np.asarray(predictions.sigmas)
+    evaluator = evaluated(predictions, task, ranges, measure)
     with redirect_stdout(io.StringIO()):
-        evaluator.evaluate()
         evaluator.accumulate()
     precision = evaluator.eval['precision'][..., -1].mean((0, 1))
     return np.where(precision < 0, np.nan, precision)
-
-
-def _remeasure(coco: COCO, measure: Callable[[Annotation], float]) -> None:
-    for ann in coco.dataset['annotations']:
-        ann['area'] = measure(ann)

@@ -96,23 +96,18 @@ def seeds_needed(values: Sequence[float], bound: float, level: float = LEVEL) ->
 
 
 def bootstrap(
-    metric: Callable[[np.ndarray], float],
-    images: int,
-    *,
-    draws: int = 1000,
-    seed: int = 0,
-    level: float = LEVEL,
-) -> Interval:
-    """Return the interval of a metric over images drawn with replacement (percentiles).
+    metric: Callable[[np.ndarray], float], images: int, *, draws: int = 1000, seed: int = 0,
+) -> np.ndarray:
+    """Return a metric over images drawn with replacement: float64 (draws).
 
-    It says how sure a number is for one trained net; seeds are another matter.
+    Their spread says how sure a number is for one trained net; seeds are another matter. Calls of
+    equal ``images``, ``draws`` and ``seed`` draw the same images, so that differences are paired.
 
     Args:
-        metric: Of images, given by their indices: int64 in [0, images), one may come many times.
+        metric: Of how often each image was drawn: int64 (images), which sum to ``images``.
         images: How many there are.
-        draws: How often they are drawn.
+        draws: How often as many are drawn.
         seed: Of the draws.
-        level: Share of the draws inside of the interval, in (0, 1).
 
     Raises:
         ValueError: No image, or no draw.
@@ -120,8 +115,13 @@ def bootstrap(
     if images < 1 or draws < 1:
         raise ValueError(f'images={images}, draws={draws}: both must be at least 1')
     generator = np.random.default_rng(seed)
-    found = [metric(generator.integers(images, size=images)) for _ in range(draws)]
-    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return np.array([metric(np.bincount(generator.integers(images, size=images), minlength=images))
+                     for _ in range(draws)], dtype=np.float64)
+
+
+def percentiles(values: np.ndarray, level: float = LEVEL) -> Interval:
+    """Return between which values the middle ``level`` of them lie; NaN where any is."""
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 

@@ -1,5 +1,6 @@
 """Ask of finished trainings what pruning changed, beside their dense nets.
 
+images       mAP, and whether other images would say the same of it
 objects      AP by object size, shape, category, frequency and difficulty
 errors       what is wrong: errors of boxes and masks by TIDE, and those of keypoints
 convergence  steps to the mAP that the dense net ended with; the curves

@@ -1,6 +1,9 @@
 """Work directories as trainings leave them: records, logs and dumped predictions."""
 import json
 
+import numpy as np
+
+from mmlth.analysis.predictions import Predictions
 from mmlth.core import records
 from mmlth.core.dump import result_name, write_facts
 from mmlth.core.layout import Layout
@@ -31,6 +34,21 @@ def found(image=1, category=1, score=0.9, **changes):
 
 def perfect(images=2, categories=BOXES):
     return [found(image, category) for image in range(1, images + 1) for category in categories]
+
+
+def moved(annotations):
+    """Return predictions of a COCO file: its boxes, moved, some of them as other categories."""
+    content = json.loads(annotations.read_text())
+    generator = np.random.default_rng(0)
+    categories = {c['id']: c['name'] for c in content['categories']}
+    results = []
+    for ann in content['annotations']:
+        x, y, w, h = ann['bbox']
+        dx, dy = generator.normal(0, 0.1, 2) * (w, h)
+        category = int(generator.choice([ann['category_id']] * 4 + list(categories)))
+        results.append(dict(image_id=ann['image_id'], category_id=category,
+                            bbox=[x + dx, y + dy, w, h], score=float(generator.random())))
+    return Predictions(truth=content, found=dict(bbox=results), categories=categories)
 
 
 def dump(folder, results, annotations, train_annotations='', **facts):

@@ -6,7 +6,7 @@ import made_jobs
 import numpy as np
 import pytest
 import torch
-from made_jobs import NAMES, found, perfect, truth
+from made_jobs import NAMES, found, moved, perfect, truth
 from mmdet.evaluation import CocoMetric
 
 from mmlth.analysis import object_groups as groups
@@ -20,19 +20,8 @@ def predictions(*results, **fields):
 
 @pytest.fixture(scope='module')
 def scenes(digit_scenes):
-    """Boxes of real scenes, moved, with false ones between them."""
     path = digit_scenes / 'annotations' / 'instances_train.json'
-    content = json.loads(path.read_text())
-    generator = np.random.default_rng(0)
-    categories = {c['id']: c['name'] for c in content['categories']}
-    results = []
-    for ann in content['annotations']:
-        x, y, w, h = ann['bbox']
-        dx, dy = generator.normal(0, 0.1, 2) * (w, h)
-        category = int(generator.choice([ann['category_id']] * 4 + list(categories)))
-        results.append(dict(image_id=ann['image_id'], category_id=category,
-                            bbox=[x + dx, y + dy, w, h], score=float(generator.random())))
-    return str(path), Predictions(truth=content, found=dict(bbox=results), categories=categories)
+    return str(path), moved(path)
 
 
 def by_mmdet(path, given):

@@ -12,6 +12,7 @@ from mmlth.analysis.statistics import (
     holm,
     p_below,
     paired,
+    percentiles,
     seeds_needed,
     t_interval,
 )
@@ -78,13 +79,20 @@ def test_the_seeds_needed_are_the_first_that_suffice():
 
 def test_a_bootstrap_of_a_mean_is_as_wide_as_the_mean_is_uncertain(draw):
     values = draw.normal(0, 1, 400)
-    low, high = bootstrap(lambda chosen: values[chosen].mean(), 400)
+    found = bootstrap(lambda times: (times * values).sum() / 400, 400)
+    low, high = percentiles(found)
     assert low < values.mean() < high
     assert high - low == pytest.approx(2 * 1.96 * stats.sem(values), rel=0.1)
-    assert (low, high) == bootstrap(lambda chosen: values[chosen].mean(), 400)
+
+
+def test_bootstraps_draw_the_same_images(draw):
+    values = draw.normal(0, 1, 40)
+    first, second = (bootstrap(lambda times, add=add: (times * (values + add)).sum() / 40, 40)
+                     for add in (0, 1))
+    assert np.allclose(second - first, 1, atol=1e-12) and np.std(first) > 0.1
 
 
 @pytest.mark.parametrize('images, draws', [(0, 10), (10, 0)])
 def test_a_bootstrap_of_nothing_is_refused(images, draws):
     with pytest.raises(ValueError, match='must be at least 1'):
-        bootstrap(len, images, draws=draws)
+        bootstrap(np.sum, images, draws=draws)

@@ -5,7 +5,7 @@ from statistics import fmean
 
 import pytest
 from conftest import ROOT
-from published import BOXES, PUBLISHED, difference, text_of
+from published import BOXES, PUBLISHED, difference, rows_of, text_of
 
 from mmlth.analysis import paper
 from mmlth.core.records import load_summary
@@ -113,3 +113,15 @@ def test_tickets_and_narrower_nets_are_those_of_the_records():
     for config, channels in (('', 16), (8, 8), (5, 5)):
         mean = fmean(scores_of(config, 0).values())
         assert f'| dense, {channels} channels | 0% | 3 | {mean:.3f} |' in deploy
+
+
+def test_how_far_images_tell_nets_apart_is_what_draws_of_them_found(converged):
+    for sparsity, text in ((80, 'between {1:+.3f} and {2:+.3f} where it is {0:+.3f}'),
+                           (95, 'at 95% between {1:+.3f} and {2:+.3f} where it is {0:+.3f}')):
+        found = [float(row['value']) for row in rows_of(
+            f'winning/changed_{sparsity}_analyses/analyses')
+            if row['question'] == 'images' and row['item'].startswith('minus dense')]
+        assert text.format(*found) in converged
+    changes = [float(row[f'{BOXES}_change']) for row in rows_of('winning/changed_80')
+               if row['label'] == 'ticket' and not row['control']]
+    assert 'at 80% by {:+.3f}, {:+.3f} and {:+.3f} ('.format(*changes) in converged

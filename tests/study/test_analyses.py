@@ -47,7 +47,7 @@ def read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize('jobs, analyses, message', [
-    pytest.param(SEEDS, ('sizes', ), "analyses='sizes': allowed are objects, errors, convergence",
+    pytest.param(SEEDS, ('sizes', ), "analyses='sizes': allowed are images, objects, errors",
                  id='unknown'),
     pytest.param([dict(rounds=[1, 2])], ('cost', ), 'one ticket of one config, each with a seed',
                  id='two tickets'),
