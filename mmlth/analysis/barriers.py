@@ -1,5 +1,6 @@
 """The error barrier on the straight line between two trained nets, as numbers and as a table."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -102,6 +103,17 @@ def matches(found: Mapping[str, float], dense: Mapping[str, float]) -> bool | No
     if not names:
         return None
     return all(found.get(name, 0.0) >= dense[name] - MARGIN for name in names)
+
+
+def same_metrics(found: Mapping[str, float], recorded: Mapping[str, float]) -> bool:
+    """Tell whether two evaluations gave the same numbers; NaN, of a class without object, is one.
+
+    >>> same_metrics({'a': math.nan}, {'a': math.nan}), same_metrics({'a': 0.5}, {})
+    (True, False)
+    """
+    return found.keys() == recorded.keys() and all(
+        value == recorded[name] or (math.isnan(value) and math.isnan(recorded[name]))
+        for name, value in found.items())
 
 
 def path_table(points: Sequence[Point]) -> str:

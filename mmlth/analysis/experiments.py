@@ -58,7 +58,8 @@ class Experiment:
             (:data:`mmlth.core.choices.QUESTIONS`).
 
     Raises:
-        ValueError: Unknown kind, y, reference or question; lists the known ones.
+        ValueError: Unknown kind, y, reference or question, or a text for ``metrics``; lists what
+            is known.
     """
 
     name: str
@@ -74,6 +75,9 @@ class Experiment:
     def __post_init__(self) -> None:
         _check('kind', self.kind, KINDS)
         _check('y', self.y, _Y)
+        if isinstance(self.metrics, str):
+            raise ValueError(f'metrics={self.metrics!r}: a list of names, such as '
+                             f'[{self.metrics!r}]')
         if self.reference:
             paper.check(self.reference)
         for question in self.analyses:

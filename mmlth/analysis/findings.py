@@ -10,7 +10,15 @@ from mmlth.analysis import verdicts
 from mmlth.analysis.averages import Group, average
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
 from mmlth.analysis.metrics import NOTHING, format_metric
-from mmlth.analysis.rows import Row, is_dense, line_names, nothing_detected, place_name, value
+from mmlth.analysis.rows import (
+    Row,
+    is_dense,
+    line_names,
+    lost,
+    nothing_detected,
+    place_name,
+    value,
+)
 from mmlth.analysis.style import short_tensor
 from mmlth.analysis.verdict import Verdict
 
@@ -77,7 +85,8 @@ def _of_line(
     line: str, tickets: Sequence[Row], rows: Sequence[Row], metric: str, x_label: str
 ) -> list[Finding]:
     title = metric_title(metric, 'metric')
-    differences = average(tickets, partial(value, metric=metric, y='difference'))
+    differences = average(
+        tickets, partial(value, metric=metric, y='difference'), partial(lost, metric=metric))
     known = sorted((group for group in differences if math.isfinite(group.mean)),
                    key=lambda group: -group.mean)
     if not known:
@@ -89,8 +98,16 @@ def _of_line(
     told = _difference(best, f' its dense net in {title}') + f', {at_best}'
     if len(known) > 1:
         told = f'at best {told}; at worst {_difference(worst)}, {at_worst}'
+    told += _nothing_at(differences, x_label)
     sentence = f'{told}{_controls(tickets, rows, metric)}. {_seeds([best, worst])}'
     return [Finding(subject=line, claim=NOT_JUDGED, sentence=sentence)]
+
+
+def _nothing_at(groups: Sequence[Group], x_label: str) -> str:
+    """Name the points at which seeds detected nothing: they have no mean that could be worst."""
+    without = [f'{place_name(each.label, each.x, x_label)} ({len(each.lost_seeds)} of {each.n} '
+               'seeds)' for each in groups if each.lost_seeds]
+    return f'; {NOTHING} at {", ".join(without)}' if without else ''
 
 
 def _difference(group: Group, than: str = '') -> str:

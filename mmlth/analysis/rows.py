@@ -19,7 +19,8 @@ class Row(TypedDict):
         sparsity: Of the scope, in [0, 1); ``network_sparsity`` likewise of the whole model.
         metrics: The evaluator's; empty where the detector found nothing.
         dense: The metrics of the dense round that it is compared with; empty without one.
-        settings: Of the job.
+        settings: Of the job, with the controls that the experiment asks for.
+        planned: In how many seeds the study asks for it.
         layer_density: Name of a tensor -> kept share.
         label: Name of the point, or ''.
         line: Curve that the study put it on, or ''.
@@ -41,6 +42,7 @@ class Row(TypedDict):
     metrics: dict[str, float]
     dense: dict[str, float]
     settings: dict[str, Any]
+    planned: int
     layer_density: dict[str, float]
     label: str
     line: str

@@ -1,6 +1,6 @@
 """Which trainings an analysis compares: a dense net and what was made of it, of several jobs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,9 @@ from mmlth.core.dump import dump_command, has_dump
 from mmlth.core.store import Store, find_ticket, store_of
 
 Record = dict[str, Any]
+# Settings that seeds of one ticket may have of their own, or that decide none of its numbers.
+_OF_A_SEED = ('seed', 'order_seed', 'dense_from', 'ticket', 'capture', 'capture_states',
+              'controls', 'control_rounds', 'keep', 'max_keep_ckpts', 'exact_resume')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,14 +45,17 @@ def find_trainings(given: Sequence[str | Path]) -> list[Analysed]:
 
     Raises:
         FileNotFoundError: A path is neither.
-        ValueError: A job has no dense net of its own, or the jobs are of several configs.
+        ValueError: A job has no dense net of its own, or the jobs are of several configs, or two
+            of one seed, or with different settings, would be averaged.
     """
     found: dict[Path, Analysed] = {}
     configs = set()
+    settings: dict[Path, Record] = {}
     for path in map(Path, given):
         store, chosen = _chosen(path)
         summary = store.summary()
-        configs.add(summary.config)
+        configs.add(Path(summary.config).name)
+        settings[store.work_dir] = summary.settings
         trainings = [_analysed(store, record) for record in [*summary.rounds, *summary.controls]]
         if not trainings or trainings[0].label != DENSE:
             raise ValueError(f'{store.work_dir} has no finished dense net to compare with')
@@ -59,7 +65,28 @@ def find_trainings(given: Sequence[str | Path]) -> list[Analysed]:
     if len(configs) > 1:
         raise ValueError(f'jobs of several configs can\'t be averaged: {", ".join(sorted(configs))}'
                          '. Analyse them one at a time')
+    _check_averaged(list(found.values()), settings)
     return list(found.values())
+
+
+def _check_averaged(trainings: Sequence[Analysed], settings: Mapping[Path, Record]) -> None:
+    """Raise ValueError if trainings of one label aren't seeds of one ticket."""
+    first: dict[str, Analysed] = {}
+    seeds: dict[tuple[str, Any], Path] = {}
+    for one in trainings:
+        if one.label == DENSE:
+            continue
+        own, other = settings[one.job], first.setdefault(one.label, one).job
+        differing = [key for key in own if key in settings[other] and key not in _OF_A_SEED
+                     and own[key] != settings[other][key]]
+        if differing:
+            raise ValueError(
+                f'{other} and {one.job} have both {one.label}, but {", ".join(differing)} differ: '
+                'no seeds of one ticket, so they are not averaged. Analyse them one at a time')
+        same = seeds.setdefault((one.label, own.get('seed')), one.job)
+        if same != one.job:
+            raise ValueError(f'{same} and {one.job} have both {one.label} and '
+                             f'seed={own.get("seed")}. Give each seed once')
 
 
 def _chosen(path: Path) -> tuple[Store, Path | None]:
@@ -107,5 +134,6 @@ def with_predictions(trainings: Sequence[Analysed]) -> list[Analysed]:
             commands = '\n'.join(f'  {dump_command(one.folder)}' for one in missing)
             raise FileNotFoundError(
                 f'{job}: the predictions of its dense net and of one more training are needed. '
-                f'Dump those that you want to compare:\n{commands}')
+                f"Dump those that you want to compare (in COCO's form; `--questions convergence "
+                f'cost` needs no predictions):\n{commands}')
     return dumped

@@ -28,6 +28,7 @@ class Comparison:
         name: Of the other training.
         bound: What the true mean must be above.
         n: Number of seeds that both have.
+        planned: Number of seeds that were to be trained; before that it decides nothing.
         mean: Of the differences; NaN for n = 0.
         low, high: 95% t interval of the mean.
         p: Of a mean this low where the truth is the bound, by Holm's correction over the family.
@@ -37,6 +38,7 @@ class Comparison:
     name: str
     bound: float
     n: int
+    planned: int
     mean: float
     low: float
     high: float
@@ -45,13 +47,18 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the whole interval lies above the bound."""
-        return self.low > self.bound
+        """Whether the whole interval lies above the bound, with all seeds."""
+        return self.n >= self.planned and self.low > self.bound
 
     @property
     def fails(self) -> bool:
-        """Whether the mean lies below the bound, by more than chance explains."""
-        return self.p <= (1 - LEVEL) / 2
+        """Whether the mean lies below the bound by more than chance explains, with all seeds."""
+        return self.n >= self.planned and self.p <= (1 - LEVEL) / 2
+
+    @property
+    def seeds_done(self) -> str:
+        """n, and of how many where some are still to be trained."""
+        return str(self.n) if self.n >= self.planned else f'{self.n} of {self.planned}'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,11 +69,13 @@ class Verdict:
         claim: 'winning', 'not winning' or 'undecided'.
         comparisons: Those that it rests on, dense first.
         seeds: With how many an undecided one would be decided, or None.
+        metric: That it was judged by, or '' where that isn't told.
     """
 
     claim: str
     comparisons: tuple[Comparison, ...]
     seeds: int | None = None
+    metric: str = ''
 
     def sentence(self) -> str:
         """Say it in a line, with the comparison that decides it."""
@@ -79,7 +88,7 @@ class Verdict:
         shown = (
             f'ticket minus {weakest.name}: {format_metric(weakest.mean, "+")} '
             f'[{format_metric(weakest.low, "+")}, {format_metric(weakest.high, "+")}], '
-            f'n = {weakest.n}'
+            f'n = {weakest.seeds_done}'
         )
         if self.claim != UNDECIDED:
             return f'{self.claim} ({shown})'
@@ -98,7 +107,8 @@ def _room(each: Comparison) -> float:
 
 
 def judge(
-    ticket: Scores, dense: Scores, controls: Mapping[str, Scores], margin: float = MARGIN
+    ticket: Scores, dense: Scores, controls: Mapping[str, Scores], margin: float = MARGIN,
+    planned: int = 1,
 ) -> Verdict:
     """Judge a ticket by its seeds.
 
@@ -107,12 +117,14 @@ def judge(
         dense: The same of dense nets that were trained for as many steps as all rounds together.
         controls: Name -> the same of trainings in which something of the ticket was destroyed.
         margin: How much below the dense net a ticket may be, at least 0.
+        planned: In how many seeds all of these were to be trained. A comparison of fewer decides
+            nothing: who looks early and stops when he likes what he sees errs more often.
 
     Returns:
         'winning' if the 95% interval of ticket - dense lies above -margin and that of ticket -
         control above 0 for every control, in all seeds of the ticket; 'not winning' if one of
-        these means lies below its bound (one-sided, 2.5% over the family by Holm); else
-        'undecided'.
+        these means lies below its bound (one-sided, 2.5% over the family by Holm), in all planned
+        seeds; else 'undecided'.
 
     Raises:
         ValueError: A negative margin.
@@ -124,7 +136,7 @@ def judge(
     bounds = [bound for _, _, bound in others]
     corrected = holm([p_below(*pair) for pair in zip(differences, bounds, strict=True)])
     comparisons = tuple(
-        _compare(name, values, bound, p, family=len(others))
+        _compare(name, values, bound, p, family=len(others), planned=planned)
         for (name, _, bound), values, p in zip(others, differences, corrected, strict=True)
     )
     if all(each.holds and each.n == len(ticket) for each in comparisons):
@@ -135,7 +147,7 @@ def judge(
 
 
 def _compare(
-    name: str, values: list[float], bound: float, p: float, family: int,
+    name: str, values: list[float], bound: float, p: float, family: int, planned: int,
 ) -> Comparison:
     low, high = t_interval(values)
     mean = fmean(values) if values else float('nan')
@@ -144,6 +156,7 @@ def _compare(
         name=name,
         bound=bound,
         n=len(values),
+        planned=planned,
         mean=mean,
         low=low,
         high=high,

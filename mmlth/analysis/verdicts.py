@@ -1,9 +1,10 @@
 """Verdicts on the tickets of a study: each against its controls, seed by seed."""
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmlth.analysis.averages import by_seed
-from mmlth.analysis.metrics import format_metric
+from mmlth.analysis.metrics import format_metric, short_name
 from mmlth.analysis.rows import Row, is_dense, point_name
 from mmlth.analysis.verdict import (
     NOT_WINNING,
@@ -23,19 +24,23 @@ CLAIMS = {WINNING: 1.0, UNDECIDED: 0.0, NOT_WINNING: -1.0}
 Point = tuple[str, str, str, float | None]  # config, line, label, x
 
 
-def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
+def verdicts(rows: Sequence[Row], metrics: Sequence[str]) -> dict[Point, Verdict]:
     """Judge every ticket that was trained beside a dense net of its budget and a control.
 
     Args:
         rows: Finished trainings of an experiment, controls in the job of their ticket. A control
             that is asked for and has no row yet, as others have, is compared with no seed.
-        metric: Name in the rows' metrics; one that is missing counts as 0, as nothing detected.
+        metrics: Names in the rows' metrics. Each ticket is judged by the first that it or what
+            it is compared with has: tasks differ. A row without any counts as 0: nothing detected.
 
     Returns:
         Point of the ticket -> verdict over the seeds that have ticket and control.
     """
     found = {}
     for point, tickets in _tickets(rows).items():
+        metric = _metric_of(tickets, rows, metrics)
+        if not metric:
+            continue
         controls = _controls_of(tickets, rows, metric)
         asked = {name for row in tickets for name in row['settings'].get('controls', ())}
         names = {*controls, *asked}
@@ -46,8 +51,18 @@ def verdicts(rows: Sequence[Row], metric: str) -> dict[Point, Verdict]:
         }
         if controls and BUDGET in names and destroyed:
             dense = controls.get(BUDGET, {})
-            found[point] = judge(_scores(tickets, metric), dense, destroyed)
+            planned = max(row['planned'] for row in tickets)
+            verdict = judge(_scores(tickets, metric), dense, destroyed, planned=planned)
+            found[point] = replace(verdict, metric=metric)
     return found
+
+
+def _metric_of(tickets: Sequence[Row], rows: Sequence[Row], metrics: Sequence[str]) -> str:
+    """Return the first metric that the jobs of these tickets have, or ''."""
+    jobs = {row['job'] for row in tickets}
+    known = {name for row in rows if row['job'] in jobs
+             for name in (*row['metrics'], *row['dense'])}
+    return next((name for name in metrics if name in known), '')
 
 
 def _controls_of(
@@ -93,13 +108,14 @@ def ticket_name(line: str, label: str, x: float | None) -> str:
 
 def comparison_table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     """Return header and lines of what a verdict rests on."""
-    header = ['ticket minus', 'n', 'mean', '95% interval', 'bound', 'p, one-sided (Holm)']
+    title = f'mean, {short_name(verdict.metric).replace("_", " ")}'
+    header = ['ticket minus', 'n', title, '95% interval', 'bound', 'p, one-sided (Holm)']
     return header, [_cells(each) for each in verdict.comparisons]
 
 
 def _cells(each: Comparison) -> list[str]:
     low, high = format_metric(each.low, '+'), format_metric(each.high, '+')
-    return [each.name, str(each.n), format_metric(each.mean, '+'), f'{low} to {high}',
+    return [each.name, each.seeds_done, format_metric(each.mean, '+'), f'{low} to {high}',
             format_metric(each.bound, '+'), '<0.001' if each.p < 0.001 else f'{each.p:.3f}']
 
 
@@ -108,8 +124,8 @@ def as_dicts(found: dict[Point, Verdict]) -> Iterator[dict[str, Any]]:
     for (config, line, label, x), verdict in found.items():
         comparisons = [{key: _plain(value) for key, value in vars(each).items()}
                        for each in verdict.comparisons]
-        yield dict(config=config, line=line, label=label, x=x, claim=verdict.claim,
-                   seeds=verdict.seeds, comparisons=comparisons)
+        yield dict(config=config, line=line, label=label, x=x, metric=verdict.metric,
+                   claim=verdict.claim, seeds=verdict.seeds, comparisons=comparisons)
 
 
 def scalars_of(found: dict[Point, Verdict]) -> dict[int, dict[str, float]]:

@@ -136,7 +136,7 @@ def _from(out: Path, ticket: Path) -> str:
 def _measure(
     args: argparse.Namespace, cfg: 'Config', a: 'TrainedNet', b: 'TrainedNet', k: int | None,
 ) -> dict[str, Any]:
-    from mmlth.analysis.barriers import VERSION, barriers_of, matches
+    from mmlth.analysis.barriers import VERSION, barriers_of, matches, same_metrics
     from mmlth.core.interpolation import union
     from mmlth.core.masks import density
     from mmlth.trained.linear_path import walk
@@ -149,7 +149,8 @@ def _measure(
     ends = [
         dict(ticket=_from(Path(args.work_dir), net.ticket), sparsity=net.sparsity,
              recorded=net.metrics, dense=net.dense,
-             equals_record=None if net.metrics is None else point['metrics'] == net.metrics,
+             equals_record=None if net.metrics is None else same_metrics(
+                 point['metrics'], net.metrics),
              matching=matches(point['metrics'], net.dense or {}))
         for net, point in zip((a, b), (points[0], points[-1]), strict=True)]
     verdicts = [end['matching'] for end in ends]

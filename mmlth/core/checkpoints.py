@@ -1,5 +1,6 @@
 """Training checkpoints (``.pth``): which one is whole, and reading without unpickling classes."""
 import datetime
+import errno
 import logging
 import pathlib
 import re
@@ -169,7 +170,10 @@ def load_state(path: str | Path) -> dict[str, Tensor]:
 def save_checkpoint(content: dict[str, Any], path: str | Path) -> None:
     """Write a checkpoint atomically."""
     with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        try:
+            torch.save(content, temporary)
+        except RuntimeError as error:  # torch's for a full disk
+            raise OSError(errno.EIO, str(error)) from error
 
 
 def reduce_checkpoint(path: str | Path) -> None:

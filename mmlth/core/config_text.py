@@ -27,17 +27,23 @@ def read_config_text(text: str) -> dict[str, Any]:
     return values
 
 
+def _is_dict(nodes: list[ast.expr]) -> bool:
+    return len(nodes) == 1 and isinstance(nodes[0], ast.Dict)
+
+
 def _value(node: ast.expr) -> Any:
     if isinstance(node, ast.Dict) and None not in node.keys:
         return {_value(k): _value(v) for k, v in zip(node.keys, node.values, strict=True) if k}
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
         kind = {ast.List: list, ast.Tuple: tuple, ast.Set: set}[type(node)]
         return kind(_value(each) for each in node.elts)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.args:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         pairs = {each.arg: _value(each.value) for each in node.keywords}
-        if node.func.id == 'dict' and None not in pairs:
+        if node.func.id == 'dict' and not node.args and None not in pairs:
             return pairs
-        if node.func.id == 'set' and not pairs:
+        if node.func.id == 'dict' and not pairs and _is_dict(node.args):  # of keys like 'a.b'
+            return _value(node.args[0])
+        if node.func.id == 'set' and not node.args and not pairs:
             return set()
     try:
         return ast.literal_eval(node)

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import struct
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,15 +55,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def replaced_folder(path: str | Path) -> Iterator[Path]:
     """Yield an empty folder beside ``path`` that takes its place when the block ends well.
 
-    Whatever ends it otherwise, what was at ``path`` is there again. Its own folder must exist.
+    Whatever ends it otherwise, what was at ``path`` is there again; after a kill between the two
+    renames the next call puts it back. Its own folder must exist.
     """
     path = Path(path).absolute()
-    staging = path.with_name(f'.{path.name}.{os.getpid()}.new')
-    old = path.with_name(f'.{path.name}.{os.getpid()}.old')
-    staging.mkdir()
+    old = path.with_name(f'.{path.name}.old')
+    if old.exists() and not path.exists():
+        old.rename(path)
+    staging = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', suffix='.new', dir=path.parent))
+    staging.chmod(0o777 & ~_UMASK)  # it was made for the owner alone
     try:
         yield staging
         if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
         staging.rename(path)
     finally:

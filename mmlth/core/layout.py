@@ -1,4 +1,5 @@
 """Every file name below a work directory; nothing else joins paths."""
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,11 +114,16 @@ class Layout:
         """Return ``path`` relative to the work directory, as records store it."""
         return path.relative_to(self.work_dir).as_posix()
 
+    def round_dirs(self) -> list[Path]:
+        """List the folders of rounds that are there, in order; a copy of another name is none."""
+        return sorted(path for path in self.work_dir.glob('round_*')
+                      if re.fullmatch(r'round_\d{2,}', path.name))
+
     def own_files(self) -> list[Path]:
         """List what a job has written here so far: files and round folders."""
         files = [self.settings, self.log, self.shared, self.preflight_text, self.preflight,
                  self.positions, self.rewind, self.state, self.summary, self.summary_csv,
                  self.report,
                  self.work_dir / 'captured', self.work_dir / 'controls',
-                 *sorted(self.work_dir.glob('round_[0-9]*'))]
+                 *self.round_dirs()]
         return [path for path in files if path.exists()]

@@ -1,5 +1,5 @@
 """Which parameters of a model are one tensor of several names, or a copy that follows another."""
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Mapping
 
 from torch import nn
 
@@ -50,6 +50,29 @@ def shared_names(model: nn.Module) -> dict[str, str]:
         origin = first.get(leader, leader)
         if origin != name:
             found[name] = origin
+    return found
+
+
+def followed_buffers(names: Collection[str], shared: Mapping[str, str]) -> dict[str, str]:
+    """Map every buffer of a teacher that follows its student to the student's.
+
+    Args:
+        names: Of the model's whole state.
+        shared: From :func:`shared_names`.
+
+    >>> followed_buffers(('student.w', 'student.mean', 'teacher.w', 'teacher.mean'),
+    ...                  {'teacher.w': 'student.w'})
+    {'teacher.mean': 'student.mean'}
+    """
+    teachers = {f'{head}{FOLLOWER}.' for name in shared
+                for head, found, _ in [name.partition(f'{FOLLOWER}.')] if found}
+    found = {}
+    for teacher in teachers:
+        student = teacher.removesuffix(f'{FOLLOWER}.') + f'{LEADER}.'
+        for name in names:
+            owner = student + name.removeprefix(teacher)
+            if name.startswith(teacher) and name not in shared and owner in names:
+                found[name] = owner
     return found
 
 

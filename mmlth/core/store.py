@@ -208,7 +208,8 @@ class Store(WorkDir):
         return [*rounds, *(self.layout.record(*key) for key in controls)]
 
     def _round_records(self) -> list[Path]:
-        return sorted(self.work_dir.glob('round_[0-9]*/record.json'))
+        found = [path / 'record.json' for path in self.layout.round_dirs()]
+        return [path for path in found if path.exists()]
 
     def last_ticket(self) -> Path | None:
         """Return the ticket file of the job's last finished round, or None if there is none."""

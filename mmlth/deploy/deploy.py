@@ -86,6 +86,7 @@ def deploy_ticket(
         raise RuntimeError('there is no compiler to build the sparse kernels with; install g++ '
                            'and ninja')
     cfg = Config(plain_config(load_config(config or config_beside(ticket)).to_dict()))
+    cfg.test_dataloader = cfg.get('test_dataloader') or cfg['val_dataloader']
     state, meta = _read_trained(loaded, trained_checkpoint(loaded, ticket, checkpoint))
     model = build(cfg, state, meta, f'the checkpoint of {ticket}')
     run = runner_of(model, image)
@@ -95,6 +96,7 @@ def deploy_ticket(
     deployed = Deployed(cfg=cfg, state=state, dataset_meta=meta, plans=(plan,))
     with folders.new_folder(out, overwrite) as staging:
         folders.save(deployed, staging)
+        folders.read(staging)  # what can't be read again never takes the place of what could
     return Report(
         plan=plan, dense_bytes=sum(t.numel() * t.element_size() for t in state.values()),
         folder_bytes=sum(file.stat().st_size for file in Path(out).iterdir()),

@@ -90,7 +90,13 @@ def compared_parts(model: Any) -> list[nn.Module]:
 
     These are the neck (the backbone where there is none), and dense heads in which batch norms may
     be folded. RoI heads see proposals, whose order rounding may change.
+
+    Raises:
+        ValueError: It has neither, such as a mean teacher and its student.
     """
+    if not hasattr(model, 'backbone'):
+        raise ValueError(f'{type(model).__name__} has no backbone of its own, so it cannot be '
+                         'deployed: export the detector inside, and deploy that')
     heads = [getattr(model, name, None) for name in ('rpn_head', 'bbox_head')]
     normed = [head for head in heads if head is not None
               and any(isinstance(module, _BatchNorm) for module in head.modules())]

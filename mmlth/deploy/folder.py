@@ -15,6 +15,7 @@ from mmlth.core.files import read_json, replaced_folder, write_json, write_text
 from mmlth.core.mask_coding import pack_all, unpack_all
 from mmlth.core.masks import Weights, digest
 from mmlth.core.tensor_file import TicketError, read_tensors, write_tensors
+from mmlth.deploy.foreign import check_foreign
 from mmlth.deploy.plan import Plan, plan_of_json
 
 FORMAT = 'mmlth.deployed'
@@ -88,7 +89,8 @@ def read(given: str | Path) -> Deployed:
 
     Raises:
         FileNotFoundError: It isn't there, or lacks a file.
-        ValueError: A file is damaged, foreign or of a future version; names it.
+        ValueError: A file is damaged, foreign or of a future version, or its config would run
+            what no detector is made of; names it.
     """
     folder = Path(given)
     missing = [name for name in (CONFIG, WEIGHTS, PLAN) if not (folder / name).is_file()]
@@ -99,6 +101,7 @@ def read(given: str | Path) -> Deployed:
         cfg = Config(read_config_text((folder / CONFIG).read_text(encoding='utf-8')))
     except ValueError as error:
         raise ValueError(f'{folder / CONFIG}: {error}') from error
+    check_foreign(cfg, folder / CONFIG)
     state, dataset_meta = read_state(folder / WEIGHTS)
     return Deployed(
         cfg=cfg, state=state, dataset_meta=dataset_meta, plans=_read_plans(folder / PLAN))
@@ -148,7 +151,14 @@ def read_state(path: Path) -> tuple[Weights, dict[str, Any]]:
     if digest(state) != header['digest']:
         raise TicketError(f'{path}: the weights differ from their stored digest, so the file was '
                           'damaged. Copy it again, or deploy the ticket again')
-    return state, header['dataset_meta']
+    return state, _with_tuples(header['dataset_meta'])
+
+
+def _with_tuples(meta: dict[str, Any]) -> dict[str, Any]:
+    """Return meta data as data sets have it: JSON knows no tuples, and MMDet draws no list."""
+    palette = meta.get('palette')
+    colours = [tuple(each) for each in palette] if isinstance(palette, list) else palette
+    return {**meta, **({} if palette is None else {'palette': colours})}
 
 
 def _those_of(part: str, tensors: Weights) -> Weights:

@@ -73,9 +73,11 @@ def set_data_root(cfg: Config, root: str) -> Config:
         raise ValueError(f'--data-root {root}: {cfg.filename} has no data_root to replace. Set the '
                          'paths of its data sets one by one with --cfg-options')
     moved = copy.deepcopy(cfg)
+    parts = moved._cfg_dict  # as they were written: reading one builds lazily imported types
     for key in _DATA_PARTS:
-        if cfg.get(key) is not None:
-            moved[key] = _below(cfg[key], old.rstrip('/'), root.rstrip('/'))
+        if dict.get(parts, key) is not None:
+            dict.__setitem__(parts, key, _below(
+                dict.get(parts, key), old.rstrip('/'), root.rstrip('/')))
     unmoved = all(moved.get(key) == cfg.get(key) for key in _DATA_PARTS)
     if unmoved and root.rstrip('/') != old.rstrip('/'):
         raise ValueError(f'--data-root {root}: no data set or evaluator of {cfg.filename} lies '
@@ -86,9 +88,11 @@ def set_data_root(cfg: Config, root: str) -> Config:
 
 
 def _below(value: Any, old: str, new: str) -> Any:
-    """Replace the folder ``old`` by ``new`` at the start of every text, however nested."""
+    """Replace the folder ``old`` by ``new`` at the start of every text; dicts change in place."""
     if isinstance(value, dict):
-        return {k: _below(v, old, new) for k, v in value.items()}
+        for key in value:
+            dict.__setitem__(value, key, _below(dict.__getitem__(value, key), old, new))
+        return value
     if isinstance(value, (list, tuple)):
         return type(value)(_below(v, old, new) for v in value)
     inside = isinstance(value, str) and f'{value}/'.startswith(f'{old}/')

@@ -178,8 +178,15 @@ def _keep_checkpoints(cfg: Config, training: Training) -> None:
     hook = cfg.default_hooks.checkpoint
     for name in ('out_dir', 'filename_tmpl'):  # a round is gone on with from its own folder
         hook.pop(name, None)
+    if not hook.get('by_epoch', True) and _is_epoch_based(cfg):  # it would go on within an epoch,
+        hook.update(by_epoch=True, interval=1)  # which MMEngine begins anew
     hook.save_last = hook.save_optimizer = hook.save_param_scheduler = True
     hook.max_keep_ckpts = checkpoint_limit(cfg, training)
+
+
+def _is_epoch_based(cfg: Config) -> bool:
+    loop = cfg.get('train_cfg') or {}
+    return bool(loop.get('by_epoch')) or type_name(loop) == 'EpochBasedTrainLoop'
 
 
 def checkpoint_limit(cfg: Config, training: Training) -> int:

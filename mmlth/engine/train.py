@@ -13,7 +13,6 @@ from mmengine.visualization import Visualizer
 from mmlth.core.files import free_bytes
 from mmlth.core.training import Outcome
 from mmlth.engine.hooks import ProgressHook
-from mmlth.engine.save_end import save_end
 
 
 def train(cfg: Config, progress: ProgressHook) -> Outcome:
@@ -33,10 +32,6 @@ def train(cfg: Config, progress: ProgressHook) -> Outcome:
         runner = Runner.from_cfg(cfg) if 'runner_type' not in cfg else RUNNERS.build(cfg)
         runner.register_hook(progress)
         runner.train()
-        save_end(runner)
-        if progress.evaluated_at != runner.iter:
-            runner.val_loop.run()
-        runner.visualizer.close()
         return progress.outcome()
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -93,6 +93,7 @@ def _row(summary: Summary, record: dict[str, Any]) -> Row:
         metrics=without_absent(record['metrics']),
         dense=without_absent(summary.rounds[0]['metrics']),
         settings=summary.settings,
+        planned=1,
         layer_density=record['layer_density'],
         label='dense' if is_dense else '',
         line='' if is_dense else 'ticket',

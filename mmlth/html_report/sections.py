@@ -87,7 +87,7 @@ def section(
     Raises:
         RuntimeError: Altair isn't installed.
     """
-    judged = verdicts.verdicts(rows, shown_metrics(rows, experiment)[0])
+    judged = verdicts.verdicts(rows, shown_metrics(rows, experiment))
     found = list(tables) or [_means(rows, experiment)]
     found += [Table(title=f'The verdict on {verdicts.ticket_name(line, label, x)} rests on',
                     header=header, rows=lines)

@@ -100,8 +100,9 @@ def _json(path: Path) -> Any:
 
 def _reads_boxes(kind: Any) -> bool:
     """Tell whether a data set reads annotations just as MMDet's CocoDataset does."""
-    owner = next(base for base in kind.__mro__ if 'parse_data_info' in vars(base))
-    return bool(owner.__name__ == 'CocoDataset')
+    owners = {next(base.__name__ for base in kind.__mro__ if method in vars(base))
+              for method in ('load_data_list', 'parse_data_info')}
+    return owners == {'CocoDataset'}
 
 
 def _filter(dataset: Any) -> dict[str, Any]:

@@ -14,6 +14,9 @@ from mmlth.job.rank_0 import Job
 THIS, ANOTHER, NOTHING = 'this job', 'another job', 'nothing'
 # Decide what is measured, not what is trained: free until a training was measured with them.
 _EVALUATION = ('val_dataloader', 'val_evaluator', 'val_cfg')
+# Settled with the dense net: its masks have the tensors of a scope, its w_k is of one step.
+_SCOPE = ('imp.scope', 'imp.include', 'imp.exclude', 'imp.frozen')
+_KEPT = ('imp.rewind', 'imp.optimizer', 'imp.lr_schedule')
 
 
 @contextmanager
@@ -71,18 +74,22 @@ def whose(
     found = _differences(there, facts)
     _check_accept(accept, found, there.get('changes', []))
     free = accept if store.has_summary() else (*accept, *_EVALUATION)
-    refused = {key: text for key, text in found.items() if not _matches(key, free)}
+    settled = _settled(there, facts) if store.holds_work() else ()
+    refused = {key: text for key, text in found.items()
+               if not _matches(key, free) or _matches(key, settled)}
     if not refused:
         return THIS
     if not store.holds_work():
         return NOTHING
     if not overwrite:
-        keys = ' '.join(list(refused)[:8])
+        keys = ' '.join([key for key in refused if not _matches(key, settled)][:8])
+        others = (' or, if the job shall go on with the new values for the trainings to come, '
+                  f'--accept-change {keys}')
+        fixed = ' (what its dense net was trained with cannot be changed any more)'
         raise FileExistsError(
             f'--work-dir {store.work_dir} holds another job. Different settings: '
-            f'{describe(refused)}. Choose a new --work-dir, --overwrite to delete what is there, '
-            'or, if the job shall go on with the new values for the trainings to come, '
-            f'--accept-change {keys}')
+            f'{describe(refused)}. Choose a new --work-dir, --overwrite to delete what is there,'
+            f'{others if keys else fixed}')
     return ANOTHER
 
 
@@ -138,6 +145,13 @@ def _going_on(store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
         moment=known['moment'],  # what the dense round keeps was settled when it was trained
         captured=known['captured'],
         states=known.get('states', []))  # older jobs kept their own alone
+
+
+def _settled(there: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the settings that cannot change any more, whatever is accepted."""
+    states = {there['moment'], *there.get('states', [])}
+    is_kept = facts['moment'] == there['moment'] and states.issuperset(facts.get('states', []))
+    return _SCOPE if is_kept else (*_SCOPE, *_KEPT)
 
 
 def _matches(key: str, accept: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ from mmlth.job.annotations import classes_of
 from mmlth.job.checks import leaf_datasets
 
 # Heads that count other things than the data set's classes: MMDet's own check passes them over.
-_OTHERS = ('RPN', 'Semantic', 'Fusion', 'Panoptic', 'ReID', 'Embed')
+_OTHERS = ('RPN', 'Semantic', 'Fusion', 'Panoptic', 'ReID', 'Embed', 'GroundingDINO')
 
 
 def check_classes(cfg: Config) -> None:

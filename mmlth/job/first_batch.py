@@ -98,7 +98,7 @@ def count_positions(net: Net, cfg: Config) -> dict[str, float]:
 
     Returns:
         name -> positions (:func:`mmlth.core.positions.positions_of`) of every tensor that could be
-        pruned; {} where the data aren't there.
+        pruned; {} where the data, or a package that reads them, aren't there.
 
     Raises:
         RuntimeError: The model fails.
@@ -109,7 +109,7 @@ def count_positions(net: Net, cfg: Config) -> dict[str, float]:
     with _silence():
         try:
             batch = _first(DATASETS.build(copy.deepcopy(loader['dataset'])), loader)
-        except FileNotFoundError:
+        except (FileNotFoundError, ImportError):  # of data, or of a package that reads them
             return {}
         with _Named('the model'), PositionCounter(net.model) as counter:
             _predict(net, batch)

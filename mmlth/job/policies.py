@@ -93,7 +93,13 @@ def _rewound(store: Store, training: Training, cfg: Config) -> Weights:
 
 
 def _trained(store: Store, training: Training, cfg: Config) -> Weights:
-    return store.trained(training.source)
+    return _trained_weights(store, training.source)
+
+
+def _trained_weights(store: Store, training: Training) -> Weights:
+    """Return what a training ended with, without what its model only got while it was trained."""
+    first = store.w_k()
+    return {name: value for name, value in store.trained(training).items() if name in first}
 
 
 def _newly_drawn(store: Store, training: Training, cfg: Config) -> Weights:
@@ -134,7 +140,7 @@ def _magnitudes_kept(store: Store, training: Training, cfg: Config) -> Weights:
 
 
 def _dense_net(store: Store, training: Training, cfg: Config) -> Weights:
-    return store.trained(training.dense)
+    return _trained_weights(store, training.dense)
 
 
 STARTS: dict[str, StartPolicy] = {

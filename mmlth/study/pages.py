@@ -47,7 +47,12 @@ def _analyses(
 ) -> str:
     """Analyse trainings into a folder of their own; return the section of the page about it."""
     folder = out / f'{experiment.name}_analyses'
-    analyse(list(chain.from_iterable(jobs.values())), experiment.analyses, out=folder)
+    given = list(chain.from_iterable(jobs.values()))
+    try:
+        analyse(given, experiment.analyses, out=folder)
+    except (OSError, ValueError, RuntimeError) as error:  # the pages of others don't depend on it
+        command = f'mmlth analyse {" ".join(jobs)}'
+        return f'\n## What pruning changed\n\nCould not be told: {error} (`{command}`).\n'
     figures = [name for name in experiment.analyses if (folder / f'{name}.png').exists()]
     return '\n'.join([
         '', '## What pruning changed', '',
@@ -60,8 +65,8 @@ def _analyses(
 def judge(
     rows: list[experiments.Row], experiment: experiments.Experiment,
 ) -> dict[verdicts.Point, Verdict]:
-    """Return the verdict on each ticket that can be judged, by the experiment's first metric."""
-    return verdicts.verdicts(rows, experiments.shown_metrics(rows, experiment)[0])
+    """Return the verdict on each ticket that can be judged, by the first metric that it has."""
+    return verdicts.verdicts(rows, experiments.shown_metrics(rows, experiment))
 
 
 def _page(

@@ -14,26 +14,10 @@ from mmlth.engine.config_files import MissingPackageError
 from mmlth.engine.state_moments import check_state_moments
 from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
+from mmlth.study.points import Point, check_points, point_of, ticket_key
 from mmlth.study.study_job import StudyJob
 
-_OF_A_SEED = ('seed', 'order_seed')  # settings that differ between jobs that are averaged
 X_AXES = ('sparsity', 'multiply_adds', 'rounds', 'rewind', 'early_bird')
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One job as an experiment shows it.
-
-    Attributes:
-        job: Its name.
-        label, line: What the experiment calls the point, and the curve it belongs to.
-        seed: Of the job.
-    """
-
-    job: str
-    label: str
-    line: str
-    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,22 +90,37 @@ def read_study(
         if set(experiments[name].analyses) & set(FROM_PREDICTIONS):
             by_key |= {entry.job.key: replace(by_key[entry.job.key], predictions=True)
                        for entry in entries[name]}
-    return Study(
+    study = Study(
         jobs={job.name: job for job in by_key.values()},
         experiments={name: experiments[name] for name in chosen},
-        points={name: [_point(name, entry, by_key[entry.job.key]) for entry in entries[name]]
+        points={name: [point_of(name, entry, by_key[entry.job.key]) for entry in entries[name]]
                 for name in chosen},
         x={name: written[name].get('x', 'sparsity') for name in chosen},
         left_out=left_out,
         ids={job.name: _ids(reader, job) for job in by_key.values()})
+    for name in chosen:
+        check_points(name, study.x[name], list(zip(entries[name], study.points[name], strict=True)))
+        if study.x[name] == 'early_bird':
+            _check_whole(name, study)
+    return study
+
+
+def _check_whole(experiment: str, study: Study) -> None:
+    """Raise ValueError if a job has no whole dense net, which tells what its x is a part of."""
+    for point in study.points[experiment]:
+        job = study.jobs[point.job]
+        if job.trainings[0].early_bird and study.dense_of(job) == job.name:
+            raise ValueError(
+                f"experiment {experiment!r}: x='early_bird' places tickets by the part of the "
+                'training after which they were found, so that each needs its whole dense net '
+                f'beside it, which {job.name} has not. Add the same entry without early_bird')
 
 
 def _check_analysed(experiment: str, entries: list[Entry]) -> None:
     """Raise ValueError unless the entries are one ticket in several seeds, which are averaged."""
     jobs = [entry.job for entry in entries]
     seeds = [job.settings['seed'] for job in jobs]
-    tickets = {replace(job, settings={**job.settings, **dict.fromkeys(_OF_A_SEED)}).key
-               for job in jobs}
+    tickets = {ticket_key(entry) for entry in entries}
     if len(set(seeds)) < len(seeds) or len(tickets) > 1:
         raise ValueError(f'experiment {experiment!r} has analyses, so that its jobs must be one '
                          'ticket of one config, each with a seed of its own. Give other tickets '
@@ -211,21 +210,3 @@ def _later_jobs(reader: EntryReader, others: Mapping[str, Any]) -> list[StudyJob
             continue
         jobs += found
     return jobs
-
-
-def _point(experiment: str, entry: Entry, job: StudyJob) -> Point:
-    text = entry.text
-    source = (text.get('transfer') or {}).get('source', {})
-    of_source = {f'source_{key}': value for key, value in source.items()}
-    names = {**job.settings, **text, **of_source}
-    label, line = text.get('label', ''), text.get('line', '')
-    try:
-        return Point(
-            job=job.name,
-            label=str(label).format(**names),
-            line=str(line).format(**names),
-            seed=job.settings['seed'])
-    except (KeyError, IndexError, ValueError) as error:
-        raise ValueError(
-            f'experiment {experiment!r}: label={text.get("label")!r} or line={text.get("line")!r} '
-            f'cannot be filled in ({error!r}). Known in {{}} are {", ".join(names)}') from error

@@ -11,12 +11,15 @@ from mmlth.trained import dump
 from mmlth.trained.evaluate import evaluate_ticket, leave_test_alone
 
 
-def keep_predictions(folder: StudyFolder, job: StudyJob, launcher: str) -> None:
+def keep_predictions(
+    folder: StudyFolder, job: StudyJob, data_root: str | None, launcher: str,
+) -> None:
     """Test both nets and leave what they predict beside their tickets, unless it lies there.
 
     Args:
         folder: Of the study.
         job: Whose trainings are finished.
+        data_root: Where the data lies, if not where it was trained with.
         launcher: That started this process; all of its processes must call this.
 
     Raises:
@@ -31,7 +34,8 @@ def keep_predictions(folder: StudyFolder, job: StudyJob, launcher: str) -> None:
         with ExitStack() as held:
             if is_main_process():
                 held.enter_context(store.training_locked(training))
-            evaluate_ticket(store.layout.ticket(*training.key), dump=True, launcher=launcher)
+            evaluate_ticket(store.layout.ticket(*training.key), data_root=data_root, dump=True,
+                            launcher=launcher)
             barrier()
 
 

@@ -1,6 +1,5 @@
 """Write the report of a study: pages, records, and one page of all."""
 import os
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,13 +21,15 @@ def to_analyse(study: Study, folder: StudyFolder, name: str) -> dict[str, list[P
     alone has.
     """
     found = {}
-    for job in (study.jobs[point.job] for point in study.points[name]):
+    for point in study.points[name]:
+        job = study.jobs[point.job]
         needed = job.compared if job.predictions else ()
         if folder.has_rounds(job) and folder.has_predictions(job.name, needed):
             last, store = job.compared[-1], folder.store(job.name)
             chosen = [last] if job.predictions else [
                 training for training in job.trainings
-                if training.number == last.number and store.finished(training)]
+                if training.number == last.number and store.finished(training)
+                and training.label in ('', *point.controls)]
             found[job.name] = [store.layout.round_dir(*training.key) for training in chosen]
     return found
 
@@ -53,13 +54,13 @@ def copy_records(study: Study, folder: StudyFolder, out: Path) -> int:
 def unfinished(study: Study, folder: StudyFolder) -> dict[str, int]:
     """Return experiment -> how many of its trainings are still to be done."""
     tasks = list_tasks(without_idle(study, folder)).values()
-    left = Counter({task.name: 0 for task in tasks})
-    for task in tasks:
-        finished = folder.store(task.job).finished
-        left[task.job] += sum(training.key not in task.shared and not finished(training)
-                              for training in task.trainings)
-    return {name: sum(left[job] for job in {point.job for point in points})
-            for name, points in study.points.items()}
+    left = {(task.job, training.key) for task in tasks for training in task.trainings
+            if training.key not in task.shared
+            and not folder.store(task.job).finished(training)}
+    asked = {name: {(point.job, label) for point in points for label in ('', *point.controls)}
+             for name, points in study.points.items()}
+    return {name: sum((job, label) in own for job, (_, label) in left)
+            for name, own in asked.items()}
 
 
 def write_report(

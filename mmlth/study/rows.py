@@ -1,5 +1,5 @@
 """The finished trainings of a study's experiment, as rows of its page."""
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +13,8 @@ from mmlth.core.overlap import count_overlap, describe, layer_chance_iou, overla
 from mmlth.core.records import Summary
 from mmlth.core.training import Training
 from mmlth.study.folder import StudyFolder
-from mmlth.study.plan import Point, Study
+from mmlth.study.plan import Study
+from mmlth.study.points import Point
 from mmlth.study.study_job import StudyJob
 
 DENSE = Training(number=0)  # as records of a job name it
@@ -32,6 +33,7 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
     """
     rows: list[experiments.Row] = []
     shown: set[str] = set()
+    seeds: dict[tuple[str, str], list[experiments.Row]] = {}  # ticket, control -> its rows
     kind, axis = study.experiments[name].kind, study.x[name]
     for point in study.points[name]:
         job = study.jobs[point.job]
@@ -45,24 +47,25 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
         if baseline not in shown:
             shown.add(baseline)
             rows.append(_row(point, job, dense, dense))
-        for record in _shown(summary, kind):
+        planned = {each.seed for each in study.points[name] if each.ticket == point.ticket}
+        for record in _shown(summary, point.controls if kind == 'bars' else ()):
             x = _x(axis, record, summary.rounds[0], dense)
             ious = _overlaps(study, folder, job) if axis == 'early_bird' else {}
-            rows.append(_row(point, job, record, dense, x=x, ious=ious))
-    return _at_their_mean(rows) if axis == 'multiply_adds' else rows
-
-
-def _at_their_mean(rows: list[experiments.Row]) -> list[experiments.Row]:
-    """Move the seeds of a point, whose measured x differ a little, to the mean of these."""
-    points: dict[tuple[Any, ...], list[experiments.Row]] = {}
-    for row in rows:
-        point = (row['config'], row['line'], row['label'], row['control'])
-        points.setdefault((*point, round(row['sparsity'], 3)), []).append(row)
-    for seeds in points.values():
-        found = [row['x'] for row in seeds if row['x'] is not None]
-        for row in seeds:
-            row['x'] = fmean(found) if found else None
+            row = _row(point, job, record, dense, x=x, ious=ious, planned=len(planned))
+            rows.append(row)
+            seeds.setdefault((point.ticket, row['control']), []).append(row)
+    _move_to_mean(seeds.values())
     return rows
+
+
+def _move_to_mean(points: Iterable[list[experiments.Row]]) -> None:
+    """Move the seeds of a point, whose measured x may differ a little, to the mean of these."""
+    for seeds in points:
+        found = {row['x'] for row in seeds if row['x'] is not None}
+        if len(found) > 1:
+            mean = fmean(row['x'] for row in seeds if row['x'] is not None)
+            for row in seeds:
+                row['x'] = mean
 
 
 def _dense_record(
@@ -78,11 +81,11 @@ def _dense_record(
     return None
 
 
-def _shown(summary: Summary, kind: str) -> Iterator[Record]:
-    """Yield the last ticket, then its controls where they are drawn."""
+def _shown(summary: Summary, controls: Collection[str]) -> Iterator[Record]:
+    """Yield the last ticket, then those of its controls."""
     if len(summary.rounds) > 1:
         yield summary.rounds[-1]
-        shown = summary.controls if kind == 'bars' else []
+        shown = [record for record in summary.controls if record['control'] in controls]
         yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
 
 
@@ -93,6 +96,7 @@ def _row(
     dense: Record,
     x: float | None = None,
     ious: Mapping[str, float] = MappingProxyType({}),
+    planned: int = 1,
 ) -> experiments.Row:
     is_dense = record['round'] == 0
     return dict(
@@ -105,7 +109,8 @@ def _row(
         network_sparsity=record['network_sparsity'],
         metrics=without_absent(record['metrics']),
         dense=without_absent(dense['metrics']),
-        settings=job.settings,
+        settings={**job.settings, 'controls': list(point.controls)},
+        planned=planned,
         layer_density=record['layer_density'],
         label='dense' if is_dense else record['control'] or point.label,
         line='' if is_dense else point.line,

@@ -76,7 +76,7 @@ def run(folder: StudyFolder, task: str, data_root: str | None, launcher: str) ->
         for training in filter(store.finished, runner.work.trainings):
             folder.note(job.name, store.record(training).id)
     if job.predictions and all(map(store.finished, job.compared)):
-        keep_predictions(folder, job, launcher)
+        keep_predictions(folder, job, data_root, launcher)
     if is_main_process() and folder.is_done(job):
         print(write_report(store.work_dir))
 

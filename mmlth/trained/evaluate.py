@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
 from mmlth.core.checkpoints import load_state
+from mmlth.core.config_text import read_config_text
 from mmlth.core.masks import check_zeros
 from mmlth.core.positions import PositionCounter
 from mmlth.core.store import store_of
@@ -90,14 +91,32 @@ def config_beside(ticket: str | Path) -> str:
     """Return the config that MMEngine left in the folder of the round.
 
     A training that another job did has none of its own: any other's of its job has the same test.
+
+    Raises:
+        FileNotFoundError: None lies there, or several beside a ticket that is of no job.
     """
     folder, store = Path(ticket).parent, store_of(ticket)
-    job = store.work_dir if store else folder.parent
-    places = [folder.glob('*.py'), job.glob('round_*/*.py'), job.glob('controls/round_*/*.py')]
-    found = [path for place in places for path in sorted(place)]
+    if store is None:  # what else lies there may be any script
+        found = [path for path in sorted(folder.glob('*.py')) if _is_config(path)]
+        if len(found) > 1:
+            names = ', '.join(path.name for path in found)
+            raise FileNotFoundError(f'several configs lie beside {ticket} ({names}); name one '
+                                    'with --config')
+    else:
+        job = store.work_dir
+        places = [folder.glob('*.py'), job.glob('round_*/*.py'), job.glob('controls/round_*/*.py')]
+        found = [path for place in places for path in sorted(place)]
     if not found:
         raise FileNotFoundError(f'no config lies beside {ticket}; name one with --config')
     return str(found[0])
+
+
+def _is_config(path: Path) -> bool:
+    """Tell whether a file is a config as MMEngine leaves it beside a training."""
+    try:
+        return 'model' in read_config_text(path.read_text(encoding='utf-8'))
+    except ValueError:  # of encoding, too
+        return False
 
 
 def leave_test_alone(cfg: Config) -> None:

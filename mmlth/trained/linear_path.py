@@ -1,5 +1,6 @@
 """Measure nets on the straight line between two trained ones: metrics and training loss."""
 import copy
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ from torch.nn.modules.dropout import _DropoutNd
 from mmlth.core.interpolation import interpolate
 from mmlth.core.masks import Weights
 from mmlth.core.ticket import check_weights
+
+_DRAWING = (_DropoutNd, nn.MultiheadAttention)  # layers that drop some of their values
+_DROPS = re.compile('DropPath|DropBlock|StochasticDepth')  # those of other packages, by name
 
 _UNUSED = ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler', 'test_dataloader',
            'test_cfg', 'test_evaluator', 'custom_hooks', 'load_from')
@@ -157,7 +161,7 @@ def _set_mode(model: nn.Module, updated: Sequence[nn.Module]) -> None:
     """Train, as some detectors only then have a loss; but without dropout and other statistics."""
     model.train()
     for module in model.modules():
-        if isinstance(module, (_BatchNorm, _DropoutNd)):
+        if isinstance(module, (_BatchNorm, *_DRAWING)) or _DROPS.search(type(module).__name__):
             module.eval()
     for layer in updated:
         layer.train()

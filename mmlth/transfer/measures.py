@@ -7,7 +7,7 @@ from torch import Tensor
 from mmlth.core.masks import count_kept, kept, size
 from mmlth.transfer.report import GroupRow, TensorRow
 
-_SAMPLE = 1 << 16  # positions of a tensor that are ranked, evenly spread: errors near 0.002
+_SAMPLE = 1 << 16  # positions of a larger tensor that are ranked, drawn: errors near 0.002
 
 
 def measure_groups(
@@ -65,7 +65,8 @@ def _median(values: Sequence[Tensor]) -> float | None:
 def mask_follows(mask: Tensor, weight: Tensor) -> float | None:
     """Return the chance that a kept weight's |w| exceeds a pruned one's, in [0, 1].
 
-    This is the area under the ROC curve (Mann-Whitney U), of at most 65,536 positions.
+    This is the area under the ROC curve (Mann-Whitney U), of at most 65,536 positions, drawn with a
+    seed of their own: evenly spread ones would be of one place of a kernel.
 
     Returns:
         None where all or no weights are kept, or where the pruned ones are zero and say nothing.
@@ -73,9 +74,10 @@ def mask_follows(mask: Tensor, weight: Tensor) -> float | None:
     >>> mask_follows(torch.tensor([True, False, True]), torch.tensor([3., -2., 1.]))  # 3 > 2, 1 < 2
     0.5
     """
-    stride = max(1, mask.numel() // _SAMPLE)
-    kept_ones = mask.flatten()[::stride]
-    values = weight.detach().float().abs().flatten()[::stride]
+    kept_ones, values = mask.flatten(), weight.detach().float().abs().flatten()
+    if mask.numel() > _SAMPLE:
+        drawn = torch.randint(mask.numel(), (_SAMPLE,), generator=torch.Generator().manual_seed(0))
+        kept_ones, values = kept_ones[drawn], values[drawn]
     above, below = values[kept_ones], values[~kept_ones]
     if not above.numel() or not below.any():
         return None

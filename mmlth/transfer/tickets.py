@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmlth.core.files import write_json
 from mmlth.core.masks import Weights, density
+from mmlth.core.storage import followed_buffers
 from mmlth.core.ticket import Ticket, save_ticket, save_weights
 from mmlth.engine.net import Net, read_net
 from mmlth.settings.imp_config import IMPConfig
@@ -130,7 +131,8 @@ def build_target(net: Net, settings: IMPConfig) -> Target:
     """
     return Target(
         shapes=net.shapes, scope=net.choose(settings), parameters=net.parameters,
-        groups=net.groups, shared=net.shared)
+        groups=net.groups,
+        shared={**net.shared, **followed_buffers(net.shapes, net.shared)})
 
 
 def _used(cfg: Config, settings: IMPConfig) -> dict[str, Any]:

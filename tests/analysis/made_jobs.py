@@ -71,12 +71,13 @@ def write_log(folder, losses, evaluations, name='1'):
     path.write_text(''.join(json.dumps(line) + '\n' for line in lines))
 
 
-def write_job(work_dir, metrics=(0.5, 0.25), config='c.py', steps=100):
+def write_job(work_dir, metrics=(0.5, 0.25), config='c.py', steps=100, **settings):
     """Write the summary of a dense net and tickets of 50, 67, ... per cent."""
     rounds = [
         dict(round=i, control='', sparsity=i / (i + 1), trained_in='', steps=steps,
              metrics={'coco/bbox_mAP': value}, parameters=14, scope_size=4)
         for i, value in enumerate(metrics)]
     work_dir.mkdir(parents=True, exist_ok=True)
-    records.save(Summary(config=config, settings={}, rounds=rounds), Layout(work_dir).summary)
+    settings = dict(seed=0, allocation='global') | settings
+    records.save(Summary(config=config, settings=settings, rounds=rounds), Layout(work_dir).summary)
     return [Layout(work_dir).round_dir(i) for i in range(len(rounds))]

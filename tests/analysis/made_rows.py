@@ -18,6 +18,7 @@ def row(value=None, dense=0.5, **changes):
         'metrics': {} if value is None else {BOX: value},
         'dense': {} if dense is None else {BOX: dense},
         'settings': {},
+        'planned': 1,
         'layer_density': {},
         'label': '',
         'line': '',

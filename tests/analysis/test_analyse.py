@@ -41,13 +41,25 @@ def test_what_the_ticket_lost_stands_in_its_row(job):
 
 def test_seeds_are_averaged(job, tmp_path):
     other = tmp_path / 'other'
-    dense, ticket = made_jobs.write_job(other, (0.5, 0.25))
+    dense, ticket = made_jobs.write_job(other, (0.5, 0.25), seed=1)
     for folder in (dense, ticket):
         dump(folder, dict(bbox=perfect()), tmp_path / 'truth.json')
     text = analyse([job, other], ['objects'], out=tmp_path / 'out')
     wide = next(line.split() for line in text.splitlines() if line.split()[1:2] == ['wide'])
     assert wide[2:6] == ['2', '2', '1.000', '0.500'] and wide[6].startswith('(-50%')
     assert not (other / 'report').exists()
+
+
+def test_what_are_no_seeds_of_one_ticket_is_not_averaged(job, tmp_path):
+    other = tmp_path / 'other'
+    for folder in made_jobs.write_job(other, (0.5, 0.25), seed=0):
+        dump(folder, dict(bbox=perfect()), tmp_path / 'truth.json')
+    with pytest.raises(ValueError, match='both 50.00% and seed=0. Give each seed once'):
+        analyse([job, other], ['objects'], out=tmp_path / 'out')
+    made_jobs.write_job(other, (0.5, 0.25), seed=1, allocation='layerwise')
+    with pytest.raises(ValueError, match='both 50.00%, but allocation differ'):
+        analyse([job, other], ['objects'], out=tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
 
 
 def test_missing_predictions_are_told_with_their_commands(job):

@@ -21,6 +21,7 @@ def test_collapsed_tensors_are_named_under_the_means():
         ({'kind': 'pie'}, "kind='pie': allowed are curve, bars, layers"),
         ({'y': 'loss'}, "y='loss': allowed are metric, change"),
         ({'reference': 'table'}, "reference='table': allowed are direct_pruning,"),
+        ({'metrics': 'coco/bbox_mAP'}, "metrics='coco/bbox_mAP': a list of names"),
     ],
 )
 def test_unknown_settings_are_named(changes, message):

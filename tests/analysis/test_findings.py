@@ -59,6 +59,13 @@ def test_nothing_detected_is_said():
         ('a', 'bbox mAP: nothing detected.')]
 
 
+def test_a_point_that_detects_nothing_is_named_beside_the_worst():
+    rows = [row(0.6, line='a'), row(None, line='a', x=95.0), row(0.4, line='a', x=90.0)]
+    (_, sentence), = sentences(rows)
+    assert 'at worst 0.100 below, 90% pruned; nothing detected at 95% pruned (1 of 1 seeds). ' in (
+        sentence)
+
+
 def test_layers_are_told_by_the_least_and_the_most():
     density = {'a.weight': 0.125, 'b.weight': 0.5}
     rows = [dense_row(), row(0.5, line='80%', layer_density=density)]
@@ -71,7 +78,7 @@ def test_verdicts_take_the_place_of_all_else():
                 label=control) for seed in range(3) for control in ('', 'dense_budget', 'random')]
     for one in rows:
         one['metrics'] = {BOX: one['metrics'][BOX] - 0.1 * bool(one['control'])}
-    judged = verdicts(rows, BOX)
+    judged = verdicts(rows, [BOX])
     (found, ) = findings(rows, experiment(), judged)
     assert (found.subject, found.claim) == ('a, 80', 'winning')
     assert found.sentence == (

@@ -134,3 +134,11 @@ def test_a_seed_that_failed_leaves_it_open():
 def test_a_negative_margin_is_refused():
     with pytest.raises(ValueError, match='margin=-0.1'):
         judge(scores(0.5), scores(0.5), {}, margin=-0.1)
+
+
+def test_nothing_is_decided_before_all_seeds_are_trained():
+    won, lost = scores(0.60, 0.61, 0.605), scores(0.50, 0.51, 0.505)
+    for ticket, dense, claim in ((won, lost, WINNING), (lost, won, NOT_WINNING)):
+        assert judge(ticket, dense, {}, planned=3).claim == claim
+        early = judge(ticket, dense, {}, planned=5)
+        assert early.claim == UNDECIDED and 'n = 3 of 5' in early.sentence()

@@ -7,7 +7,7 @@ from mmlth.engine.config_files import load_config
 
 STOCK = ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco', 'rtmdet/rtmdet_tiny_8xb32-300e_coco',
          'dino/dino-4scale_r50_8xb2-12e_coco', 'soft_teacher/soft-teacher_faster-rcnn_r50-caffe_'
-         'fpn_180k_semi-0.1-coco')
+         'fpn_180k_semi-0.1-coco', 'mask2former/mask2former_swin-t-p4-w7-224_8xb2-lsj-50e_coco')
 
 
 @pytest.mark.parametrize('name', STOCK)

@@ -142,3 +142,23 @@ def test_a_folder_is_locked_under_all_its_names(tmp_path):
         refused = pytest.raises(BlockingIOError, match='this process is working on')
         with refused, files.locked_folder(other / '.lock'):
             pass
+
+
+def test_a_folder_that_a_kill_left_aside_is_put_back(tmp_path):
+    """Killed between the two renames: the old one is there under another name alone."""
+    (tmp_path / '.set.old').mkdir()
+    (tmp_path / '.set.old' / 'a').touch()
+    with pytest.raises(KeyboardInterrupt), files.replaced_folder(tmp_path / 'set'):
+        raise KeyboardInterrupt
+    assert (tmp_path / 'set' / 'a').exists()
+    with files.replaced_folder(tmp_path / 'set') as staging:
+        (staging / 'b').touch()
+    assert [path.name for path in (tmp_path / 'set').iterdir()] == ['b']
+    assert [path.name for path in tmp_path.iterdir()] == ['set']
+
+
+def test_what_a_killed_process_left_of_a_folder_is_in_nobodys_way(tmp_path):
+    (tmp_path / f'.set.{os.getpid()}.new').mkdir()
+    with files.replaced_folder(tmp_path / 'set'):
+        pass
+    assert (tmp_path / 'set').stat().st_mode & 0o777 == 0o777 & ~files._UMASK

@@ -39,7 +39,7 @@ def test_own_files_are_those_of_a_job_that_exist(tmp_path):
     assert layout.own_files() == []
     for name in ('imp.json', 'notes.txt'):
         (tmp_path / name).touch()
-    for name in ('round_00', 'round_01', 'round_one'):
+    for name in ('round_00', 'round_01', 'round_one', 'round_01_backup'):
         (tmp_path / name).mkdir()
     assert [path.name for path in layout.own_files()] == ['imp.json', 'round_00', 'round_01']
 

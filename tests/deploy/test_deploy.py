@@ -123,6 +123,11 @@ def test_kernels_of_other_instruction_sets_are_other_files(monkeypatch):
     assert kernel._library() != here and this_machine() != plan
 
 
+def test_its_palette_can_be_drawn_with(folder):
+    palette = mmlth.deploy.load(folder).dataset_meta['palette']
+    assert palette == 'random' or all(isinstance(colour, tuple) for colour in palette)
+
+
 def test_the_folder_is_smaller_than_a_checkpoint(rounds, folder):
     dense = (rounds / 'faster_rcnn' / 'epoch_1.pth').stat().st_size
     assert (folder / WEIGHTS).stat().st_size < 0.3 * dense
@@ -155,6 +160,13 @@ def test_without_a_compiler_it_runs_as_plain_torch(folder, monkeypatch):
     (lambda f: (f / PLAN).write_text('[{"layers": 3}]'), ValueError, 'no plan of layers'),
     (lambda f: (f / PLAN).write_text('[]'), ValueError, 'lists no plans'),
     (lambda f: (f / 'config.py').write_text('import os'), ValueError, 'is no assignment'),
+    (lambda f: (f / 'config.py').write_text("model = dict(type='subprocess.Popen', args='ls')"),
+     ValueError, "type='subprocess.Popen' is no class of mmdet"),
+    (lambda f: (f / 'config.py').write_text(
+        "model = [dict(type='mmengine.config.config.shutil.rmtree', path='x')]"),
+     ValueError, 'is no class of mmdet'),
+    (lambda f: (f / 'config.py').write_text("custom_imports = dict(imports=['antigravity'])"),
+     ValueError, "would import 'antigravity'"),
     (lambda f: (f / WEIGHTS).write_bytes(b'12345678'), ValueError, 'not a safetensors file'),
     (lambda f: flip_last_byte(f / WEIGHTS), ValueError, 'weights.safetensors'),
 ])

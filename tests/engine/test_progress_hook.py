@@ -2,6 +2,7 @@
 import time
 from types import SimpleNamespace
 
+from mmengine.hooks import Hook
 from toy_training import toy_runner
 
 from mmlth.engine.hooks import ProgressHook
@@ -24,3 +25,26 @@ def test_eta_counts_the_rounds_to_come():
     hook._start, hook._first = time.perf_counter() - 10, 0
     eta = hook.eta(SimpleNamespace(iter=9, max_iters=10))  # 10 steps in 10 s; 2 rounds of 10 left
     assert round(eta.total_seconds()) == 20
+
+
+def test_a_training_is_evaluated_before_its_loggers_are_closed(toy_cfg, tmp_path):
+    """Killed between its last step and its evaluation, and given again."""
+    toy_cfg.train_cfg.val_begin = 99  # no evaluation of its own
+    calls = []
+
+    class Order(Hook):
+        priority = 'LOWEST'
+
+        def after_val_epoch(self, runner, metrics=None):
+            calls.append('evaluated')
+
+        def after_run(self, runner):
+            calls.append('closed')
+
+    for start in (None, str(tmp_path / 'a' / 'epoch_3.pth')):
+        hook = ProgressHook(0, 0, 0, 0)
+        runner = toy_runner(toy_cfg, tmp_path / 'a', hook, resume=start is not None)
+        runner.register_hook(Order())
+        runner.train()
+        assert hook.outcome().metrics and hook.evaluated_at == 12
+    assert calls == ['evaluated', 'closed'] * 2

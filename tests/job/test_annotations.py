@@ -127,6 +127,21 @@ def test_a_good_config_passes(tmp_path):
     check_classes(cfg)
 
 
+@pytest.mark.parametrize('kind', ['LVISV1Dataset', 'LVISV05Dataset', 'Objects365V2Dataset'])
+def test_what_a_data_set_reads_in_its_own_way_is_left_to_it(tmp_path, kind):
+    """LVIS v1 names images by coco_url, Objects365 v2 by folders that aren't there."""
+    image = without(coco()['images'][0], 'file_name') | dict(coco_url='http://a/b/a.jpg')
+    cfg = detector_config(tmp_path, {**coco(), 'images': [image]})
+    cfg.train_dataloader.dataset.dataset.type = kind
+    check_annotations(cfg)
+
+
+def test_grounding_dino_says_num_classes_of_the_length_of_its_texts(tmp_path):
+    cfg = detector_config(tmp_path, coco())
+    cfg.model.bbox_head = dict(type='GroundingDINOHead', num_classes=256)
+    check_classes(cfg)
+
+
 def test_a_wrong_class_count_is_named_by_its_key(tmp_path):
     cfg = detector_config(tmp_path, coco())
     cfg.model.roi_head[0].num_classes = 80

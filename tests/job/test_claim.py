@@ -91,6 +91,26 @@ def test_a_change_can_be_accepted_on_purpose_and_is_remembered(job):
         runner('model').run()
 
 
+@pytest.mark.parametrize('change, key', [
+    (dict(scope='backbone'), 'imp.scope'), (dict(rewind='epoch_1'), 'imp.rewind'),
+    (dict(rewind='epoch_1', optimizer='rewound'), 'imp.optimizer')])
+def test_what_was_settled_with_the_dense_net_cannot_be_accepted(finished, change, key):
+    cfg, work_dir, _ = finished
+    before = content(work_dir)
+    runner = IMPRunner(copy.deepcopy(cfg), IMPConfig(**{**SETTINGS, **change}), work_dir,
+                       accept=('imp', ))
+    with pytest.raises(FileExistsError, match=f'{key}.*dense net .* cannot be changed') as error:
+        runner.run()
+    assert '--accept-change' not in str(error.value) and content(work_dir) == before
+
+
+def test_a_later_start_that_needs_no_weights_of_a_step_can_be_accepted(job):
+    cfg, work_dir, _ = job
+    shutil.rmtree(work_dir / 'round_01')
+    runner = IMPRunner(cfg, IMPConfig(**SETTINGS, rewind='lr'), work_dir, accept=('imp.rewind', ))
+    assert runner.run().rounds[1]['policies']['rewind'] == 'lr'
+
+
 @pytest.mark.parametrize('left, other', [
     ('record.json', 'ticket.safetensors'), ('ticket.safetensors', 'record.json')])
 def test_records_and_tickets_are_work_even_where_checkpoints_were_deleted(job, left, other):

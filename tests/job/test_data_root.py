@@ -94,6 +94,21 @@ def test_digit_scenes_are_found_where_they_were_moved(digit_scenes, form):
         check_config(set_data_root(cfg, str(digit_scenes / 'elsewhere')))
 
 
+def test_types_that_were_imported_stay_as_they_were_written(tmp_path):
+    path = tmp_path / 'new_style.py'
+    path.write_text(
+        'from mmengine.dataset import pseudo_collate\n'
+        'from mmdet.datasets import CocoDataset\n'
+        "data_root = 'data/coco/'\n"
+        'train_dataloader = dict(collate_fn=dict(type=pseudo_collate), dataset=dict(\n'
+        "    type=CocoDataset, data_root=data_root, ann_file='a.json'))\n")
+    cfg = load_config(str(path))
+    before = cfg.pretty_text
+    moved = set_data_root(cfg, '/new')
+    assert moved.pretty_text == before.replace('data/coco/', '/new')
+    assert cfg.pretty_text == before
+
+
 @pytest.fixture
 def toy_with_root(tmp_path):
     loader = toys.toy_config()['train_dataloader']

@@ -69,7 +69,7 @@ def test_an_export_is_masked_under_every_name(tied_job, tmp_path):
         assert torch.equal(state[TIED], state[CONV2]), weights
 
 
-@pytest.mark.parametrize('rewind', ['init', 3])
+@pytest.mark.parametrize('rewind', ['init', 3, 'lr'])
 def test_a_net_may_gain_names_in_its_first_step(tmp_path, rewind):
     cfg = toys.read_config(tmp_path, model=dict(type='BorrowingNet'))
     summary = run_job(cfg, tmp_path / 'job', rewind=rewind, controls=['shuffle'])

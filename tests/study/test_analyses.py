@@ -88,8 +88,8 @@ def tested(monkeypatch):
     """Stand in for the test of a ticket; collects the folders that were tested."""
     found = []
 
-    def evaluate(ticket, *, dump, launcher):
-        assert dump and launcher == 'none'
+    def evaluate(ticket, *, data_root, dump, launcher):
+        assert dump and data_root is None and launcher == 'none'
         found.append(ticket.parent)
         write_facts(ticket.parent, annotations='', train_annotations='', images='', classes=[],
                     files={}, sigmas=[], mirrored=[], positions={})

@@ -303,3 +303,42 @@ def test_the_studies_of_the_repository_can_be_planned(monkeypatch):
     assert len(paper.points['modules']) == 15 * 5  # every choice of four modules, five seeds
     assert {job.settings['rounds'] for job in tickets(paper)} == {1, 2, 3, 4, 5, 6}
     assert len(dense(paper)) == 5  # one for each seed
+
+
+def test_different_tickets_are_not_averaged_as_seeds(read):
+    different = [dict(allocation=['global', 'layerwise'], rounds=1)]
+    with pytest.raises(ValueError, match="different tickets, .* line='', label=''.*by line or"):
+        read(*different)
+    study = read(dict(different[0], line='{allocation}', seed=[0, 1], controls=('random', )))
+    tickets_of = {point.line: set() for point in study.points['one']}
+    for point in study.points['one']:
+        tickets_of[point.line].add(point.ticket)
+    assert [len(found) for found in tickets_of.values()] == [1, 1]  # seeds are one ticket
+    assert {point.controls for point in study.points['one']} == {('random', )}
+
+
+@pytest.mark.parametrize('axis, entry', [
+    ('rounds', dict(rounds=[1, 2])), ('rewind', dict(rewind=['init', '50%'])),
+    ('sparsity', dict(target_sparsity=[0.5, 0.8])),
+    ('sparsity', dict(transfer=dict(source=dict(rounds=0), sparsity=[0.5, 0.8]))),
+    ('sparsity', dict(transfer=dict(source=dict(target_sparsity=[0.5, 0.8]))))], ids=str)
+def test_points_of_a_curve_are_told_apart_by_x(read, axis, entry):
+    assert len(read(entry, fields=dict(x=axis)).points['one']) == 2
+
+
+def test_rewinds_to_one_step_are_not_one_point(read):
+    with pytest.raises(ValueError, match='different tickets'):
+        read(dict(rewind=['init', 'lr'], rounds=1), fields=dict(x='rewind'))
+
+
+def test_early_birds_are_placed_beside_their_whole_training(read):
+    early = dict(early_bird=dict(fraction=[0.25, 0.5]), rounds=1)
+    with pytest.raises(ValueError, match='needs its whole dense net .* without early_bird'):
+        read(early, fields=dict(x='early_bird'))
+    assert len(read(dict(rounds=1), early, fields=dict(x='early_bird')).points['one']) == 3
+
+
+def test_an_experiment_shows_the_controls_that_it_asks_for(read):
+    study = read({}, others=dict(more=other(dict(controls=('shuffle', )))))
+    assert study.points['one'][0].job == study.points['more'][0].job
+    assert [study.points[name][0].controls for name in ('one', 'more')] == [(), ('shuffle', )]

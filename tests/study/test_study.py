@@ -21,7 +21,7 @@ from mmlth.html_report.page import is_installed
 from mmlth.study.cost import probe_seconds
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
-from mmlth.study.rows import _at_their_mean
+from mmlth.study.rows import _move_to_mean
 from mmlth.transfer.tickets import target_settings, transfer_ticket
 
 EXPERIMENTS = dict(
@@ -111,9 +111,9 @@ def test_multiply_adds_can_be_drawn_along_x(finished, job_of):
 
 
 def test_seeds_stand_at_the_mean_of_their_multiply_adds():
-    rows = [dict(config='c', line='l', label='', control='', sparsity=sparsity, x=x)
-            for sparsity, x in ((0.8, 10.0), (0.8004, 14.0), (0.9, 5.0), (0.0, None))]
-    assert [row['x'] for row in _at_their_mean(rows)] == [12.0, 12.0, 5.0, None]
+    points = [[dict(x=10.0), dict(x=14.0)], [dict(x=5.0)], [dict(x=None)]]
+    _move_to_mean(points)
+    assert [row['x'] for point in points for row in point] == [12.0, 12.0, 5.0, None]
 
 
 def test_the_dense_net_is_trained_once(finished, job_of):

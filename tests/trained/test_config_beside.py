@@ -4,9 +4,14 @@ import pytest
 from mmlth.trained.evaluate import config_beside
 
 
-def made(path):
+@pytest.fixture(autouse=True)
+def job(tmp_path):
+    (tmp_path / 'imp.json').touch()
+
+
+def made(path, text=''):
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text('')
+    path.write_text(text)
     return str(path)
 
 
@@ -26,3 +31,13 @@ def test_what_to_do_where_there_is_none(tmp_path):
     (tmp_path / 'round_00').mkdir()
     with pytest.raises(FileNotFoundError, match='no config lies beside .*; name one with --config'):
         config_beside(tmp_path / 'round_00' / 'ticket.safetensors')
+
+
+def test_a_ticket_of_no_job_is_tested_by_the_one_config_beside_it(tmp_path):
+    ticket = tmp_path / 'mine' / 'ticket.safetensors'
+    made(tmp_path / 'mine' / 'a_script.py', "open('ran', 'w')\nmodel = 1\n")
+    config = made(tmp_path / 'mine' / 'b.py', "model = dict(type='A')\n")
+    assert config_beside(ticket) == config
+    made(tmp_path / 'mine' / 'c.py', "model = dict(type='B')\n")
+    with pytest.raises(FileNotFoundError, match=r'several configs .* \(b.py, c.py\); name one'):
+        config_beside(ticket)

@@ -116,3 +116,22 @@ def test_a_net_of_another_model_is_refused_by_name(toy_cfg, tmp_path):
     state = PlainNet().state_dict()
     with pytest.raises(ValueError, match='first net does not fit the model: missing backbone.bn'):
         walk(toy_cfg, state, state, [0, 1], work_dir=str(tmp_path / 'w'))
+
+
+class DropPath(nn.Module):
+    """Drops whole samples, as mmcv's of this name."""
+
+    def forward(self, x):
+        return x * (torch.rand(len(x), 1) > 0.5) if self.training else x
+
+
+@pytest.mark.parametrize('layer', [nn.Dropout(0.5), DropPath()], ids=str)
+def test_nothing_is_dropped_in_the_loss(layer):
+    class Net(toys.ToyNet):
+        def __init__(self):
+            super().__init__(dropout=0.0)
+            self.head.fc = nn.Sequential(layer, self.head.fc)
+
+    torch.manual_seed(0)
+    model, batches = Net(), batches_of(2)
+    assert mean_loss(model, batches, seed=0) == mean_loss(model, batches, seed=1)

@@ -2,6 +2,7 @@
 import pytest
 import torch
 
+from mmlth.core.storage import followed_buffers
 from mmlth.transfer.carry import transfer
 from mmlth.transfer.ends import Source, Target
 from mmlth.transfer.mapping import Choice
@@ -60,6 +61,19 @@ def test_a_tied_bias_is_no_second_tensor():
         groups={**GROUPS, 'a.bias': 'neck'}, shared={**TARGET.shared, 'b.bias': 'a.bias'})
     report = transfer(Source(masks={A: MASK}, weights={A: VALUE, **bias}), target)[2]
     assert not report.of_status('surplus')
+
+
+def test_a_teacher_takes_the_statistics_of_its_student():
+    names = ('student.bn.weight', 'student.bn.mean', 'teacher.bn.weight', 'teacher.bn.mean')
+    shared = {'teacher.bn.weight': 'student.bn.weight'}
+    shared |= followed_buffers(names, shared)
+    target = Target(shapes=dict.fromkeys(names, (2, )), scope=('student.bn.weight', ),
+                    parameters=4, groups=dict.fromkeys(names, 'backbone'), shared=shared)
+    source = Source(masks={'bn.weight': MASK[0]},
+                    weights={'bn.weight': VALUE[0], 'bn.mean': VALUE[1]})
+    choice = Choice(rename=(('^bn', 'student.bn'), ))
+    _, values, _ = transfer(source, target, choice)
+    assert values['teacher.bn.mean'].equal(VALUE[1]) and len(values) == 4
 
 
 def test_a_prefix_may_name_any_of_them():

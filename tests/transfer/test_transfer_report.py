@@ -84,6 +84,15 @@ def test_mask_follows_looks_at_a_sample_of_a_large_tensor():
     assert mask_follows(weight > 200_000, weight) == 1.0
 
 
+def test_the_sample_sees_every_place_of_a_kernel():
+    """Kept is by magnitude at one tap of nine, and at random elsewhere."""
+    draw = torch.Generator().manual_seed(1)
+    weight = torch.rand(256, 256, 3, 3, generator=draw)
+    mask = torch.rand(weight.shape, generator=draw) < 0.5
+    mask[..., 0, 0] = weight[..., 0, 0] > 0.5
+    assert mask_follows(mask, weight) == pytest.approx(0.5 + 0.5 / 9, abs=0.01)
+
+
 def test_group_numbers_are_those_of_kept_and_pruned_weights():
     weight = torch.tensor([[1., -2], [3, -4]])
     keep = torch.tensor([[False, False], [True, False]])

@@ -14,6 +14,7 @@ from mmlth.core.moment import Timeline
 from mmlth.core.training import Outcome
 from mmlth.engine.machine import describe_machine
 from mmlth.engine.ranks import share_statistics
+from mmlth.engine.save_end import save_end
 from mmlth.engine.timeline import timeline_of
 from mmlth.engine.wrapper import unwrap
 
@@ -99,6 +100,9 @@ class ProgressHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         self._iterations = runner.iter
+        save_end(runner)
+        if self.evaluated_at != runner.iter:  # before loggers are closed, after the run
+            runner.val_loop.run()
 
     def outcome(self) -> Outcome:
         """Return what the training came to, after it has ended and was evaluated."""
