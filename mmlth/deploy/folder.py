@@ -101,7 +101,7 @@ def read(given: str | Path) -> Deployed:
         cfg = Config(read_config_text((folder / CONFIG).read_text(encoding='utf-8')))
     except ValueError as error:
         raise ValueError(f'{folder / CONFIG}: {error}') from error
-    check_foreign(cfg, folder / CONFIG)
+    check_foreign(cfg.to_dict(), folder / CONFIG)
     state, dataset_meta = read_state(folder / WEIGHTS)
     return Deployed(
         cfg=cfg, state=state, dataset_meta=dataset_meta, plans=_read_plans(folder / PLAN))

@@ -149,8 +149,9 @@ def _going_on(store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _settled(there: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the settings that cannot change any more, whatever is accepted."""
-    states = {there['moment'], *there.get('states', [])}
-    is_kept = facts['moment'] == there['moment'] and states.issuperset(facts.get('states', []))
+    known = there.get('moment')  # a claim alone, without a plan, knows none
+    states = {known, *there.get('states', [])}
+    is_kept = facts.get('moment') == known and states.issuperset(facts.get('states', []))
     return _SCOPE if is_kept else (*_SCOPE, *_KEPT)
 
 

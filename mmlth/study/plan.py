@@ -14,7 +14,7 @@ from mmlth.engine.config_files import MissingPackageError
 from mmlth.engine.state_moments import check_state_moments
 from mmlth.study.dense_nets import dense_key, share
 from mmlth.study.entries import Entry, EntryReader
-from mmlth.study.points import Point, check_points, point_of, ticket_key
+from mmlth.study.points import Point, point_of, ticket_key, told_apart
 from mmlth.study.study_job import StudyJob
 
 X_AXES = ('sparsity', 'multiply_adds', 'rounds', 'rewind', 'early_bird')
@@ -93,13 +93,13 @@ def read_study(
     study = Study(
         jobs={job.name: job for job in by_key.values()},
         experiments={name: experiments[name] for name in chosen},
-        points={name: [point_of(name, entry, by_key[entry.job.key]) for entry in entries[name]]
-                for name in chosen},
+        points={name: told_apart(written[name].get('x', 'sparsity'), [
+            (entry, point_of(name, entry, by_key[entry.job.key])) for entry in entries[name]])
+            for name in chosen},
         x={name: written[name].get('x', 'sparsity') for name in chosen},
         left_out=left_out,
         ids={job.name: _ids(reader, job) for job in by_key.values()})
     for name in chosen:
-        check_points(name, study.x[name], list(zip(entries[name], study.points[name], strict=True)))
         if study.x[name] == 'early_bird':
             _check_whole(name, study)
     return study

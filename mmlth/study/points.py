@@ -3,6 +3,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mmlth.study.entries import Entry
 from mmlth.study.study_job import StudyJob
@@ -65,25 +66,48 @@ def _without_seed(job: StudyJob) -> StudyJob:
     return replace(job, settings=settings, source_key='')  # the source is told beside it
 
 
-def check_points(experiment: str, axis: str, shown: Sequence[tuple[Entry, Point]]) -> None:
-    """Raise ValueError if different tickets would be averaged as if they were seeds of one.
+def told_apart(axis: str, shown: Sequence[tuple[Entry, Point]]) -> list[Point]:
+    """Return the points of an experiment, different tickets at one place by what differs.
+
+    Else they would be averaged as if they were seeds of one: what an entry varies without naming
+    it in ``line`` or ``label`` is added to its line.
 
     Args:
-        experiment: Its name, for the message.
         axis: What is drawn along x.
         shown: Its entries, each with its point.
     """
-    first: dict[tuple[str, ...], Point] = {}
+    places: dict[tuple[str, ...], list[Entry]] = {}
     for entry, point in shown:
-        if entry.job.is_dense_alone:
-            continue
-        place = (Path(entry.job.config).stem, point.line, point.label, _place(axis, entry))
-        other = first.setdefault(place, point)
-        if other.ticket != point.ticket:
-            raise ValueError(
-                f'experiment {experiment!r}: {other.job} and {point.job} are different tickets, '
-                f'but would be one point (line={point.line!r}, label={point.label!r}) and be '
-                "averaged. Tell them apart by line or label, such as line='{allocation}'")
+        places.setdefault(_where(axis, entry, point), []).append(entry)
+    return [replace(point, line=_more(point.line, entry, places[_where(axis, entry, point)]))
+            for entry, point in shown]
+
+
+def _where(axis: str, entry: Entry, point: Point) -> tuple[str, ...]:
+    place = 'dense' if entry.job.is_dense_alone else _place(axis, entry)
+    return Path(entry.job.config).stem, point.line, point.label, place
+
+
+def _more(line: str, entry: Entry, together: Sequence[Entry]) -> str:
+    """Add to a line in what an entry differs from others at its place, seeds aside."""
+    if len({ticket_key(other) for other in together}) < 2:
+        return line
+    facts = [_facts(other) for other in together]
+    varied = [key for key in _facts(entry)
+              if len({repr(other.get(key)) for other in facts}) > 1]
+    told = [f'{key.rpartition(".")[2]}={_facts(entry)[key]}' for key in varied]
+    return ', '.join(filter(None, (line, *told)))
+
+
+def _facts(entry: Entry) -> dict[str, Any]:
+    """Return all that tells two tickets apart, those that they are carried from included."""
+    found: dict[str, Any] = {}
+    for job in entry.jobs:
+        kind = '' if job is entry.job else 'source '
+        values = {'config': job.config, **job.settings, **job.cfg_options, **job.transfer}
+        found |= {f'{kind}{key}': value for key, value in values.items()
+                  if key not in (*_OF_A_SEED, 'controls')}
+    return found
 
 
 def _place(axis: str, entry: Entry) -> str:

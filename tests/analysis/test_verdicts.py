@@ -65,7 +65,7 @@ def test_a_control_that_is_asked_for_and_not_trained_yet_is_waited_for():
     assert found.claim == UNDECIDED  # all others hold
     assert found.sentence() == 'undecided (not trained yet: random)'
     assert [each.n for each in found.comparisons] == [5, 0, 5]
-    assert '| random | 0 | - |' in to_markdown({('c', '', '', 80.0): found})
+    assert '| random | 0 of 1 | - |' in to_markdown({('c', '', '', 80.0): found})
     lost = verdicts([each | asked for each in study(budget=0.70)], [BOX])
     assert [each.claim for each in lost.values()] == [NOT_WINNING]
     assert not verdicts([each | asked for each in study() if not each['control']], [BOX])

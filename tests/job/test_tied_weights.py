@@ -72,7 +72,8 @@ def test_an_export_is_masked_under_every_name(tied_job, tmp_path):
 @pytest.mark.parametrize('rewind', ['init', 3, 'lr'])
 def test_a_net_may_gain_names_in_its_first_step(tmp_path, rewind):
     cfg = toys.read_config(tmp_path, model=dict(type='BorrowingNet'))
-    summary = run_job(cfg, tmp_path / 'job', rewind=rewind, controls=['shuffle'])
+    summary = run_job(cfg, tmp_path / 'job', rewind=rewind, controls=['shuffle'],
+                      control_rounds=[1])
     layout = Layout(tmp_path / 'job')
     assert [r['round'] for r in summary.rounds] == [0, 1, 2]
     mask = load_ticket(layout.ticket(2)).masks[CONV2]

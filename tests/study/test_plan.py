@@ -306,15 +306,22 @@ def test_the_studies_of_the_repository_can_be_planned(monkeypatch):
 
 
 def test_different_tickets_are_not_averaged_as_seeds(read):
-    different = [dict(allocation=['global', 'layerwise'], rounds=1)]
-    with pytest.raises(ValueError, match="different tickets, .* line='', label=''.*by line or"):
-        read(*different)
-    study = read(dict(different[0], line='{allocation}', seed=[0, 1], controls=('random', )))
-    tickets_of = {point.line: set() for point in study.points['one']}
-    for point in study.points['one']:
-        tickets_of[point.line].add(point.ticket)
-    assert [len(found) for found in tickets_of.values()] == [1, 1]  # seeds are one ticket
-    assert {point.controls for point in study.points['one']} == {('random', )}
+    different = dict(allocation=['global', 'layerwise'], seed=[0, 1], controls=('random', ))
+    for line in (dict(), dict(line='{allocation}')):
+        points = read({**different, **line}).points['one']
+        tickets_of = {point.line: {other.ticket for other in points if other.line == point.line}
+                      for point in points}
+        assert [len(found) for found in tickets_of.values()] == [1, 1]  # seeds are one ticket
+        assert {point.controls for point in points} == {('random', )}
+        named = ['global', 'layerwise']
+        assert list(tickets_of) == (named if line else [f'allocation={each}' for each in named])
+
+
+def test_configs_of_one_file_name_are_told_apart(read, tmp_path):
+    (tmp_path / 'other').mkdir()
+    second = str(toys.write_config(tmp_path / 'other'))
+    first, other_one = read({}, dict(config=second)).points['one']
+    assert first.line.startswith('config=') and other_one.line == f'config={second}'
 
 
 @pytest.mark.parametrize('axis, entry', [
@@ -323,12 +330,13 @@ def test_different_tickets_are_not_averaged_as_seeds(read):
     ('sparsity', dict(transfer=dict(source=dict(rounds=0), sparsity=[0.5, 0.8]))),
     ('sparsity', dict(transfer=dict(source=dict(target_sparsity=[0.5, 0.8]))))], ids=str)
 def test_points_of_a_curve_are_told_apart_by_x(read, axis, entry):
-    assert len(read(entry, fields=dict(x=axis)).points['one']) == 2
+    points = read(entry, fields=dict(x=axis)).points['one']
+    assert [point.line for point in points] == ['', '']
 
 
 def test_rewinds_to_one_step_are_not_one_point(read):
-    with pytest.raises(ValueError, match='different tickets'):
-        read(dict(rewind=['init', 'lr'], rounds=1), fields=dict(x='rewind'))
+    points = read(dict(rewind=['init', 'lr'], rounds=1), fields=dict(x='rewind')).points['one']
+    assert [point.line for point in points] == ['rewind=init', 'rewind=lr']
 
 
 def test_early_birds_are_placed_beside_their_whole_training(read):

@@ -34,10 +34,10 @@ def test_what_to_do_where_there_is_none(tmp_path):
 
 
 def test_a_ticket_of_no_job_is_tested_by_the_one_config_beside_it(tmp_path):
-    ticket = tmp_path / 'mine' / 'ticket.safetensors'
-    made(tmp_path / 'mine' / 'a_script.py', "open('ran', 'w')\nmodel = 1\n")
-    config = made(tmp_path / 'mine' / 'b.py', "model = dict(type='A')\n")
+    ticket = tmp_path / 'a' / 'b' / 'mine' / 'ticket.safetensors'
+    made(tmp_path / 'a' / 'b' / 'mine' / 'a_script.py', "open('ran', 'w')\nmodel = 1\n")
+    config = made(tmp_path / 'a' / 'b' / 'mine' / 'b.py', "model = dict(type='A')\n")
     assert config_beside(ticket) == config
-    made(tmp_path / 'mine' / 'c.py', "model = dict(type='B')\n")
+    made(tmp_path / 'a' / 'b' / 'mine' / 'c.py', "model = dict(type='B')\n")
     with pytest.raises(FileNotFoundError, match=r'several configs .* \(b.py, c.py\); name one'):
         config_beside(ticket)
