@@ -137,7 +137,7 @@ experiments = dict(
             dict(each, config=pretrained, scope='backbone', **seed)
             for seed in seeds for sparsity in (0.8, 0.9) for each in (
                 dict(target_sparsity=sparsity, line='own ticket'),
-                dict(line='ticket of the classifier', controls=('shuffle', ),
+                dict(line='ticket of the classifier',  # a shuffle would keep weights that it starts at zero
                      transfer=dict(source=dict(config=classifier, target_sparsity=sparsity), values='trained')),
                 dict(line="the classifier's largest weights",
                      transfer=dict(source=dict(config=classifier, rounds=0), sparsity=sparsity, scope='backbone')))]),

@@ -8,14 +8,14 @@ from torch import Tensor
 
 from mmlth.core import criteria, scope, selection
 from mmlth.core.collapse import collapsed, describe_collapse
-from mmlth.core.masks import Masks, count_kept, dense_masks, density as density_of, size
+from mmlth.core.masks import Masks, count_kept, dense_masks
 from mmlth.core.patterns import check_pattern
 from mmlth.core.positions import costs_of, multiply_adds
 from mmlth.core.quiet import quiet
 from mmlth.core.scope import WeightInfo
 from mmlth.core.tables import format_table
-from mmlth.core.ticket import load_ticket
 from mmlth.engine.net import Net
+from mmlth.job.given_ticket import check_ticket
 from mmlth.job.notes import notes_of
 from mmlth.settings.imp_config import IMPConfig
 
@@ -165,36 +165,6 @@ def plan(
     if net.note:
         return found
     return _with_initial(found, net, settings)
-
-
-def check_ticket(settings: IMPConfig, shapes: Mapping[str, tuple[int, ...]]) -> Masks:
-    """Return the masks of the given ticket, which must be of the model's scope.
-
-    Args:
-        settings: With a ``ticket``.
-        shapes: name -> shape of the tensors in the scope.
-
-    Raises:
-        FileNotFoundError, TicketError: It can't be read.
-        ValueError: Other tensors, shapes or sparsity than the job plans; names them.
-    """
-    masks = load_ticket(str(settings.ticket)).masks
-    found = {name: tuple(mask.shape) for name, mask in masks.items()}
-    missing = [name for name in shapes if name not in found]
-    surplus = [name for name in found if name not in shapes]
-    wrong = [name for name in shapes if found.get(name, shapes[name]) != shapes[name]]
-    if missing or surplus or wrong:
-        raise ValueError(
-            f'ticket={settings.ticket!r} does not fit the scope of the config: missing '
-            f'{missing[:3]} ({len(missing)}), surplus {surplus[:3]} ({len(surplus)}), of another '
-            f'shape {wrong[:3]} ({len(wrong)}). Carry it over with mmlth transfer, with '
-            'the same scope')
-    planned = settings.densities()[-1]
-    kept = density_of(masks)
-    if abs(planned - kept) > 0.5 / size(masks):
-        raise ValueError(f'ticket={settings.ticket!r} has sparsity {1 - kept:.4f}, but '
-                         f'schedule={settings.schedule!r}; leave schedule out')
-    return masks
 
 
 def _with_initial(found: Preflight, net: Net, settings: IMPConfig) -> Preflight:

@@ -24,7 +24,8 @@ from mmlth.core.scope import weights_of
 from mmlth.engine.net import Net, build_optimizers
 from mmlth.engine.wrapper import PrunedModelWrapper
 from mmlth.job.checks import metainfo
-from mmlth.job.preflight import Preflight, check_ticket, ranked_now
+from mmlth.job.given_ticket import check_ticket
+from mmlth.job.preflight import Preflight, ranked_now
 from mmlth.settings.imp_config import IMPConfig
 
 

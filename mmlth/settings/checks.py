@@ -14,7 +14,7 @@ from mmlth.core.selection import check_allocation
 from mmlth.settings.fields import LR_SCHEDULES, OPTIMIZERS, SettingFields
 from mmlth.settings.trainings import POLICIES
 
-_ELSEWHERE = ('random', 'shuffle', 'shuffle_rms')  # keep what the ticket has pruned
+ELSEWHERE = ('random', 'shuffle', 'shuffle_rms')  # keep what the ticket has pruned
 _REDRAWN = ('reinit', 'reinit_rms', 'signs', 'magnitudes')  # start from new weights
 
 
@@ -121,7 +121,7 @@ def _check_they_control(settings: SettingFields, last: int) -> None:
             "controls=['dense'] would be the dense net itself, step for step, with order_seed="
             f'{settings.order_seed!r} and seed={settings.seed!r}: give order_seed another number, '
             'or ask for dense_budget')
-    dead = [name for name in _ELSEWHERE if name in settings.controls]
+    dead = [name for name in ELSEWHERE if name in settings.controls]
     if dead and settings.rewind in ('lr', 'none') and last > 1:
         raise ValueError(
             f'controls={dead} after round 1 keep weights that an earlier round has set to zero, '

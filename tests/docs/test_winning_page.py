@@ -80,7 +80,7 @@ def test_the_verdict_at_90_per_cent_is_that_of_the_rule(converged):
             in converged and list(random) == [0])
     verdict, = json.loads((PUBLISHED / 'winning' / 'winning_verdict.json').read_text())
     assert verdict['claim'] == 'not winning' and '`not winning`' in converged
-    least = min(each['mean'] for each in verdict['comparisons'][1:] if each['n'] == 3)
+    least = min(each['mean'] for each in verdict['comparisons'][1:] if each['n'] >= 3)
     assert f'ends {least:.3f} or more above every control of three or four seeds' in converged
     lost, n = difference(ticket, judged('dense_budget')).lstrip('-'), len(ticket)
     assert f'ends {lost[:5]} below the dense net of equal budget (n={n}' in converged
