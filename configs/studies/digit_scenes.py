@@ -5,7 +5,6 @@ boxes = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
 masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
 boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
-classifier = 'mmlth::classification/resnet18-tiny_digitscenes-crops.py'
 
 config = boxes
 imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
@@ -23,22 +22,4 @@ experiments = dict(
         reference='backbone_effect',
         jobs=[
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-18'),
-            dict(config=boxes_r50, target_sparsity=[0.8, 0.9], line='ResNet-50')]),
-    task_transfer=dict(
-        title='Tickets of another task',
-        section='After Girish et al., CVPR 2021', kind='bars', reference='task_transfer',
-        jobs=[
-            dict(config=boxes, label='own ticket', line='boxes'),
-            dict(config=boxes, label='ticket of keypoints', line='boxes', transfer=dict(source=dict(config=keypoints))),
-            dict(config=keypoints, label='own ticket', line='keypoints'),
-            dict(config=keypoints, label='ticket of boxes', line='keypoints',
-                 transfer=dict(source=dict(config=boxes)))]),
-    classification_transfer=dict(
-        title='Tickets of a classifier', section='After Girish et al., CVPR 2021, and its supplement A', kind='curve',
-        x_label='pruned in the backbone (%)',
-        reference='imagenet_transfer',
-        jobs=[
-            dict(scope='backbone', line='ticket, values and mask', transfer=dict(
-                source=dict(config=classifier, target_sparsity=[0.8, 0.9]), values='trained')),
-            dict(scope='backbone', line='mask of dense magnitudes', transfer=dict(
-                source=dict(config=classifier, rounds=0), sparsity=[0.8, 0.9], scope='backbone'))]))
+            dict(config=boxes_r50, target_sparsity=[0.8, 0.9], line='ResNet-50')]))

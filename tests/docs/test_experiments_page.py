@@ -13,13 +13,6 @@ def page():
     return text_of('README.md')
 
 
-def boxes_of(experiment, label):
-    """mAP of the one pruned training of boxes with a label."""
-    (row, ) = [row for row in rows_of(experiment)
-               if (row['line'], row['label'], row['round']) == ('boxes', label, '1')]
-    return float(row[BOXES])
-
-
 @pytest.mark.parametrize('sparsity', [80, 90, 95])
 def test_differences_from_dense_are_those_of_equal_seeds(page, sparsity):
     ours, dense = by_seed('direct_pruning', sparsity), by_seed('direct_pruning', None)
@@ -37,15 +30,6 @@ def test_standard_deviations_are_those_of_three_seeds(page):
               and row['round'] == '1' and round(float(row['x'])) == 80]
     longest = stdev(float(row[BOXES]) for row in longer)
     assert f'{longest:.3f} at 80%, n={len(longer)}' in page
-
-
-def test_transfers_and_controls_are_those_of_the_tables(page):
-    own, given, random, shuffle = (
-        boxes_of('task_transfer', label)
-        for label in ('own ticket', 'ticket of keypoints', 'random', 'shuffle'))
-    assert f'box mAP {given:.3f} with that of keypoints (own {own:.3f}' in page
-    assert random < given < shuffle
-    assert f'between random ({random:.3f}) and shuffle ({shuffle:.3f}; ' in page
 
 
 def test_what_is_left_of_a_collapsed_rpn_is_in_the_records(page):

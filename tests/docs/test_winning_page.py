@@ -92,9 +92,10 @@ def test_the_verdict_at_90_per_cent_is_that_of_the_rule(converged):
     added = difference(judged('dense_budget'), judged('', '0'))
     assert f'Twice as long adds {added}' in converged
     from_classifier = [
-        summary.controls[-1]['metrics'][BOXES] - summary.rounds[0]['metrics'][BOXES]
+        control['metrics'][BOXES] - summary.rounds[0]['metrics'][BOXES]
         for summary in map(load_summary, sorted((PUBLISHED / 'winning' / 'records').glob('*.json')))
-        if '_pretrained' in summary.config and summary.controls]
+        if '_pretrained' in summary.config
+        for control in summary.controls if control['control'] == 'dense_budget']
     assert 'added {:.3f} and {:.3f} (two seeds)'.format(*from_classifier) in converged
     longer = [load_summary(path) for path in (PUBLISHED / 'winning').glob('dense_*e.json')]
     scores = sorted((one.rounds[0]['steps'], one.rounds[0]['metrics'][BOXES]) for one in longer)
@@ -344,3 +345,26 @@ def test_barriers_are_those_of_their_files(converged, name, row):
 def test_the_unconverged_comparison_said_the_opposite(converged):
     ahead = fmean(paired(by_seed('direct_pruning', 80), by_seed('direct_pruning', None)))
     assert f'tickets of 80% ahead by {ahead:.3f}' in converged
+
+
+def test_tickets_of_a_classifier_are_those_of_the_table(converged):
+    rows = [row for row in rows_of('winning/classification_transfer') if row['seed'] == '0']
+    dense, = {float(row[BOXES]) for row in rows if row['round'] == '0'}
+    found = {(row['line'], round(float(row['x']))): float(row[BOXES]) for row in rows
+             if row['round'] == '1'}
+    assert f'(seed 0, bbox mAP, dense {dense:.3f}; ' in converged
+    theirs, largest = 'ticket of the classifier', "the classifier's largest weights"
+    for at in (80, 90):
+        cells = (f'{found[how, at]:.3f}' for how in ('own ticket', theirs, largest))
+        assert f'| {at}% | {" | ".join(cells)} |' in converged
+    assert max(found.values()) < dense
+    assert (found['own ticket', 80] > found[largest, 80]) != (
+        found['own ticket', 90] > found[largest, 90])
+    lost = [100 * (1 - found[theirs, at] / dense) for at in (80, 90)]
+    with open(paper.FOLDER / 'imagenet_transfer.csv') as file:
+        known = {(row['kind'], row['backbone_prune_percent']): float(row['map'])
+                 for row in csv.DictReader(file)
+                 if (row['backbone'], row['task']) == ('resnet18', 'bbox')}
+    in_paper = [100 * (1 - known['ticket', at] / known['dense', '0']) for at in ('80', '90')]
+    assert ('loses {:.0f}% of its mAP at 80% and {:.0f}% at 90%, the paper\'s ResNet-18 {:.0f}% '
+            'and {:.0f}%'.format(*lost, *in_paper)) in converged
