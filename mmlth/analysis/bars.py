@@ -39,7 +39,7 @@ def bars_panel(
     groups = _groups(points, labels)
 
     def draw(axes: Axes) -> None:
-        _set_limits(axes, points)
+        _set_limits(axes, points, several=counts_differ(points))
         place, middles = 0.0, []
         for group in groups.values():
             for i, point in enumerate(group):
@@ -101,11 +101,11 @@ def _write_value(
     )
 
 
-def _set_limits(axes: Axes, points: Sequence[PlotPoint]) -> None:
+def _set_limits(axes: Axes, points: Sequence[PlotPoint], *, several: bool) -> None:
     """Leave room for the numbers on the right."""
     ends = [end for point in points for end in (point.y, point.low, point.high)]
     values = [end for end in ends if math.isfinite(end)] or [0.0]
     low, high = min(values), max(values)
     room = 0.05 * (high - low or 1)
     widest = max(len(point.control_note) for point in points)
-    axes.set_xlim(low - room, high + (5 + 0.7 * widest) * room)
+    axes.set_xlim(low - room, high + (5 + 5 * several + 0.7 * widest) * room)

@@ -366,5 +366,26 @@ def test_tickets_of_a_classifier_are_those_of_the_table(converged):
                  for row in csv.DictReader(file)
                  if (row['backbone'], row['task']) == ('resnet18', 'bbox')}
     in_paper = [100 * (1 - known['ticket', at] / known['dense', '0']) for at in ('80', '90')]
-    assert ('loses {:.0f}% of its mAP at 80% and {:.0f}% at 90%, the paper\'s ResNet-18 {:.0f}% '
+    assert ("loses {:.0f}% of its mAP at 80% and {:.0f}% at 90%, the paper's ResNet-18 {:.0f}% "
             'and {:.0f}%'.format(*lost, *in_paper)) in converged
+
+
+def test_tickets_of_another_task_are_those_of_the_table(converged):
+    tables = {'boxes': ('boxes (mAP)', BOXES, 'keypoints'),
+              'keypoints': ('keypoints (OKS AP)', 'coco/keypoints_mAP', 'boxes')}
+    rows = [row for row in rows_of('winning/task_transfer') if row['seed'] == '0']
+    for line, (name, metric, other) in tables.items():
+        found = {row['label']: float(row[metric]) for row in rows if row['line'] == line}
+        carried = found[f'ticket of {other}']
+        job, = {row['job'] for row in rows if row['label'] == f'ticket of {other}'}
+        records = load_summary(PUBLISHED / 'winning' / 'records' / f'{job}.json').rounds
+        numbers = (records[0]['metrics'][metric], found['own ticket'], carried, found['shuffle'],
+                   found['random'])
+        assert f'| {name} | {" | ".join(f"{each:.3f}" for each in numbers)} |' in converged
+        if line == 'boxes':
+            assert carried < found['shuffle']
+            continue
+        above = (carried - found['shuffle'], carried - numbers[0])
+        assert f'ends {above[0]:.3f} above its shuffle' in converged
+        assert 'and {:.3f} above the dense net; but it prunes {:.1%}'.format(
+            above[1], records[1]['sparsity']) in converged
