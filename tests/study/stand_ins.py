@@ -17,7 +17,7 @@ echo "start $4 | $OMP_NUM_THREADS | $CUDA_VISIBLE_DEVICES | $*" >> $folder/event
 case $4 in
   fails_*) echo first; echo 'error: boom'; echo; exit 3;;
   silent_*) exit 0;;
-  hangs_*) sh -c 'sleep 60; true' $job;;
+  hangs_*) sh -c 'sleep 120; true' $job;;
   slow_*) sleep 0.6;;
   busy_*) if [ ! -e $job/tried ]; then touch $job/tried; exit 75; fi;;
   elsewhere_*) (sleep 0.3; touch $job/done) & exit 75;;
