@@ -4,7 +4,6 @@
 boxes = 'mmlth::digit_scenes/faster-rcnn_r18-tiny_fpn_digitscenes.py'
 masks = 'mmlth::digit_scenes/mask-rcnn_r18-tiny_fpn_digitscenes.py'
 keypoints = 'mmlth::digit_scenes/keypoint-rcnn_r18-tiny_fpn_digitscenes.py'
-boxes_r50 = 'mmlth::digit_scenes/faster-rcnn_r50-tiny_fpn_digitscenes.py'
 
 config = boxes
 imp = dict(target_sparsity=0.8, rounds=1, rewind='init', seed=0)
@@ -16,10 +15,4 @@ experiments = dict(
         jobs=[
             dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='boxes', seed=[0, 1, 2]),
             dict(config=masks, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='masks'),
-            dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]),
-    backbones=dict(
-        title='Two backbones', section='After Girish et al., CVPR 2021', kind='curve', y='change', x_label='pruned (%)',
-        reference='backbone_effect',
-        jobs=[
-            dict(config=boxes, target_sparsity=[0.5, 0.8, 0.9], line='ResNet-18'),
-            dict(config=boxes_r50, target_sparsity=[0.8, 0.9], line='ResNet-50')]))
+            dict(config=keypoints, target_sparsity=[0.5, 0.8, 0.9, 0.95], line='keypoints')]))

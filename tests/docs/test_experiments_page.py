@@ -32,14 +32,6 @@ def test_standard_deviations_are_those_of_three_seeds(page):
     assert f'{longest:.3f} at 80%, n={len(longer)}' in page
 
 
-def test_what_is_left_of_a_collapsed_rpn_is_in_the_records(page):
-    left = [
-        load_summary(path).rounds[-1]['layer_density'].get('rpn_head.rpn_conv.weight', 1.0)
-        for path in (PUBLISHED / 'records').glob('*r50-tiny*0.9_rounds-1_seed-0_*.json')]
-    assert [round(density * 20736) for density in left] == [13]
-    assert '13 of 20,736 weights' in page
-
-
 def long_training(name):
     """(round, control) -> mAP of one of the jobs that were trained longer."""
     summary = load_summary(PUBLISHED / 'long_trainings' / f'{name}.json')

@@ -389,3 +389,26 @@ def test_tickets_of_another_task_are_those_of_the_table(converged):
         assert f'ends {above[0]:.3f} above its shuffle' in converged
         assert 'and {:.3f} above the dense net; but it prunes {:.1%}'.format(
             above[1], records[1]['sparsity']) in converged
+
+
+def test_backbones_are_those_of_the_table(converged):
+    rows = rows_of('winning/backbones')
+    with open(paper.FOLDER / 'backbone_effect.csv') as file:
+        theirs = {(row['backbone'], row['prune_pct']): float(row['pct_change_mAP'])
+                  for row in csv.DictReader(file) if row['task'] == 'bbox'}
+    for depth in (18, 50):
+        own = [row for row in rows if f'_r{depth}-tiny' in row['config']]
+        dense, = {float(row[BOXES]) for row in own if row['round'] == '0'}
+        found = {round(float(row['x'])): 100 * (float(row[BOXES]) / dense - 1)
+                 for row in own if row['round'] == '1'}
+        cells = ' | '.join(f'{found[at]:+.0f}%' for at in (50, 80, 90))
+        known = ', '.join(f'{theirs[f"ResNet{depth}", at]:+.0f}%' for at in ('50', '80', '90'))
+        assert f'| ResNet-{depth} | {dense:.3f} | {cells} | {known} |' in converged
+    kept = []
+    for depth in (50, 18):
+        job, = {row['job'] for row in rows if f'_r{depth}-tiny' in row['config']
+                and row['round'] == '1' and round(float(row['x'])) == 90}
+        records = load_summary(PUBLISHED / 'winning' / 'records' / f'{job}.json').rounds
+        kept.append(records[1]['layer_density']['roi_head.bbox_head.shared_fcs.0.weight'])
+    assert 'box head keeps {:.1%} of its weights, the floor, that of the ResNet-18 {:.1%}'.format(
+        *kept) in converged
