@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mmlth.analysis.coco_matches import Range, evaluated
+from mmlth.analysis.coco_matches import EVERY, Range, evaluated
 from mmlth.analysis.predictions import Annotation, Predictions, truth_of
 
 Scores = dict[int, float]  # category -> AP, NaN where it has no object
@@ -31,7 +31,7 @@ class Group(NamedTuple):
 
 def per_category(predictions: Predictions, task: str) -> Scores:
     """Return the AP of every category over IoU (OKS) .50:.05:.95, as COCO has it."""
-    found = _precision(predictions, task, {'all': (0, math.inf)})
+    found = _precision(predictions, task, EVERY)
     return dict(zip(predictions.categories, found[:, 0].tolist(), strict=True))
 
 

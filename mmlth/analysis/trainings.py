@@ -12,7 +12,7 @@ from mmlth.core.store import Store, find_ticket, store_of
 
 Record = dict[str, Any]
 # Settings that seeds of one ticket may have of their own, or that decide none of its numbers.
-_OF_A_SEED = ('seed', 'order_seed', 'dense_from', 'ticket', 'capture', 'capture_states',
+_MAY_DIFFER = ('seed', 'order_seed', 'dense_from', 'ticket', 'capture', 'capture_states',
               'controls', 'control_rounds', 'keep', 'max_keep_ckpts', 'exact_resume')
 
 
@@ -77,7 +77,7 @@ def _check_averaged(trainings: Sequence[Analysed], settings: Mapping[Path, Recor
         if one.label == DENSE:
             continue
         own, other = settings[one.job], first.setdefault(one.label, one).job
-        differing = [key for key in own if key in settings[other] and key not in _OF_A_SEED
+        differing = [key for key in own if key in settings[other] and key not in _MAY_DIFFER
                      and own[key] != settings[other][key]]
         if differing:
             raise ValueError(

@@ -51,8 +51,8 @@ def _analyses(
     try:
         analyse(given, experiment.analyses, out=folder)
     except (OSError, ValueError, RuntimeError) as error:  # the pages of others don't depend on it
-        command = f'mmlth analyse {" ".join(jobs)}'
-        return f'\n## What pruning changed\n\nCould not be told: {error} (`{command}`).\n'
+        command = f'mmlth analyse {" ".join(map(str, given))}'
+        return f'\n## What pruning changed\n\nCould not be told: {error}\n\n    {command}\n'
     figures = [name for name in experiment.analyses if (folder / f'{name}.png').exists()]
     return '\n'.join([
         '', '## What pruning changed', '',

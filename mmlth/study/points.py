@@ -119,5 +119,5 @@ def _place(axis: str, entry: Entry) -> str:
         return planned.moment.name
     if axis == 'early_bird':
         return str(planned.early_bird)
-    density = entry.jobs[0].trainings[-1].density
-    return str(entry.job.transfer.get('sparsity', 1 - density))
+    ticket = entry.jobs[0].compared[-1]
+    return str(entry.job.transfer.get('sparsity', 1 - ticket.density))

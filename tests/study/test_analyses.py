@@ -134,3 +134,12 @@ def test_pages_of_finished_tickets_show_what_they_cost(read, tmp_path):
     found = json.loads((out / 'one_analyses' / 'analyses.json').read_text())
     assert {each['question'] for each in found['measured']} >= {'bytes'}
     assert (out / 'one_analyses' / 'cost.png').exists()
+
+
+def test_an_analysis_that_fails_leaves_the_page_and_says_why(read, tmp_path, tested):
+    study = read(dict(rounds=1), analyses=('objects', ))
+    folder = trained(study, tmp_path)
+    write_report(study, folder, tmp_path / 'out', 'mmlth study run x --only {name}')
+    page = (tmp_path / 'out' / 'one.md').read_text()
+    assert 'Could not be told: ' in page and f'    mmlth analyse {folder.work_dir}/jobs/' in page
+    assert (tmp_path / 'out' / 'index.html').exists()

@@ -325,6 +325,7 @@ def test_configs_of_one_file_name_are_told_apart(read, tmp_path):
 @pytest.mark.parametrize('axis, entry', [
     ('rounds', dict(rounds=[1, 2])), ('rewind', dict(rewind=['init', '50%'])),
     ('sparsity', dict(target_sparsity=[0.5, 0.8])),
+    ('sparsity', dict(target_sparsity=[0.5, 0.8], controls=('shuffle', 'dense_budget'))),
     ('sparsity', dict(transfer=dict(source=dict(rounds=0), sparsity=[0.5, 0.8]))),
     ('sparsity', dict(transfer=dict(source=dict(target_sparsity=[0.5, 0.8]))))], ids=str)
 def test_points_of_a_curve_are_told_apart_by_x(read, axis, entry):
