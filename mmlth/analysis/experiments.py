@@ -53,7 +53,8 @@ class Experiment:
         y: 'metric', or 'change': 100 * (metric / dense - 1).
         reference: Name of the paper's numbers to draw beside
             (:data:`mmlth.analysis.paper_columns.REFERENCES`), or ''.
-        metrics: Metrics to show; none takes all that end in 'mAP'.
+        metrics: Metrics to show; none takes all that end in 'mAP'. Notes name those that no
+            training has.
         analyses: Questions to its last tickets, beside their dense nets
             (:data:`mmlth.core.choices.QUESTIONS`).
 
@@ -172,7 +173,7 @@ def means_table(
         header += [metric_title(name, 'metric'), 'vs dense']
         columns += [aggregate(shown, name, 'metric'), aggregate(shown, name, 'difference')]
     names = line_names(shown)
-    lines, notes = [], []
+    lines, notes = [], _unknown_metrics(rows, experiment)
     for groups in zip(*columns, strict=True):
         line = names[groups[0].config, groups[0].line]
         lines.append([line, *_cells(groups)])
@@ -182,6 +183,12 @@ def means_table(
         if groups[0].collapsed:
             notes.append(f'{line}, {_point(groups[0])}: {name_collapsed(groups[0].collapsed)}')
     return header, lines, notes
+
+
+def _unknown_metrics(rows: Sequence[Row], experiment: Experiment) -> list[str]:
+    known = _metric_names(rows)
+    return [f'no training has the metric {name!r}; there are {", ".join(known)}'
+            for name in experiment.metrics if known and name not in known]
 
 
 def _cells(groups: Sequence[Group]) -> list[str]:

@@ -62,7 +62,8 @@ def metric_points(rows: Sequence[Row], metric: str, y: str) -> list[PlotPoint]:
     See :func:`mmlth.analysis.averages.aggregate`.
     """
     tickets = [row for row in rows if not is_dense(row)]
-    return _points(aggregate(tickets + dense_rows(rows), metric, y), tickets)
+    shown = tickets + dense_rows(rows)
+    return _points(aggregate(shown, metric, y), shown)
 
 
 def points_of(rows: Sequence[Row], value_of: Callable[[Row], float]) -> list[PlotPoint]:
@@ -131,15 +132,15 @@ def paper_points(points: Iterable[PaperPoint]) -> list[PlotPoint]:
     ]
 
 
-def _points(groups: Iterable[Group], tickets: Sequence[Row]) -> list[PlotPoint]:
-    names = line_names(tickets)
+def _points(groups: Iterable[Group], rows: Sequence[Row]) -> list[PlotPoint]:
+    names = line_names(rows)
     return [_point(group, names) for group in groups]
 
 
 def _point(group: Group, names: dict[tuple[str, str], str]) -> PlotPoint:
     half = group.ci or math.nan  # an interval of width 0 can't be seen
     return PlotPoint(
-        line=names.get((group.config, group.line), group.config),
+        line=names[group.config, group.line],
         label=point_name(group.label, group.x),
         control=group.control,
         x=math.nan if group.x is None else group.x,

@@ -23,7 +23,7 @@ class Row(TypedDict):
         planned: In how many seeds the study asks for it.
         layer_density: Name of a tensor -> kept share.
         label: Name of the point, or ''.
-        line: Curve that the study put it on, or ''.
+        line: Curve that the study put it on; of a dense net, what the study calls it; or ''.
         x: Where the curve has it, or None.
         iou: Overlap (IoU) of an early mask with the final one, or None.
         chance_iou: What random masks with the densities of their layers would have, or None.
@@ -102,8 +102,9 @@ def lost(row: Row, metric: str) -> bool:
 def dense_rows(rows: Sequence[Row]) -> list[Row]:
     """Return the dense nets that the rows compare themselves with, one a config and seed.
 
-    Where the lines of a config have different dense nets, there is one for each line; where several
-    lines share one, its line is ''. Jobs without a dense round (transfers) add none.
+    A line of its own, which the study gave it, stays. Else there is one for each line where the
+    lines of a config have different dense nets; where several lines share one, its line is ''. Jobs
+    without a dense round (transfers) add none.
     """
     having = [row for row in rows if row['dense'] or is_dense(row)]
     names = _names_of_dense_lines(having)
@@ -129,21 +130,30 @@ def _names_of_dense_lines(rows: Sequence[Row]) -> Callable[[Row], str]:
     """Return what names the line of a row's dense net."""
     lines: dict[str, dict[str, None]] = {}
     nets: dict[tuple[str, int], set[str]] = {}
+    named: dict[tuple[str, int, str], str] = {}
     for row in rows:
         of_config = lines.setdefault(row['config'], {})
         if not is_dense(row):
             of_config[row['line']] = None
-        metrics = str(sorted(row['dense'].items()))
-        nets.setdefault((row['config'], row['seed']), set()).add(metrics)
+        elif row['line']:
+            named[_net(row)] = row['line']
+        nets.setdefault((row['config'], row['seed']), set()).add(_net(row)[-1])
     differing = {config for (config, _), found in nets.items() if len(found) > 1}
 
     def name(row: Row) -> str:
+        if _net(row) in named:
+            return named[_net(row)]
         if row['config'] in differing:
             return row['line']
         several = list(lines[row['config']])
         return several[0] if len(several) == 1 else ''
 
     return name
+
+
+def _net(row: Row) -> tuple[str, int, str]:
+    """Return what tells the dense net of a row from others."""
+    return row['config'], row['seed'], str(sorted(row['dense'].items()))
 
 
 def line_names(rows: Iterable[Row]) -> dict[tuple[str, str], str]:

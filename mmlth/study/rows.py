@@ -35,6 +35,8 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
     shown: set[str] = set()
     seeds: dict[tuple[str, str], list[experiments.Row]] = {}  # ticket, control -> its rows
     kind, axis = study.experiments[name].kind, study.x[name]
+    named = {point.job: point.line or point.label for point in study.points[name]
+             if study.jobs[point.job].is_dense_alone}
     for point in study.points[name]:
         job = study.jobs[point.job]
         if not folder.has_rounds(job):
@@ -46,12 +48,13 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
         baseline = study.dense_of(job)
         if baseline not in shown:
             shown.add(baseline)
-            rows.append(_row(point, job, dense, dense))
+            rows.append(_row(point, job, dense, dense, line=named.get(baseline, '')))
         planned = {each.seed for each in study.points[name] if each.ticket == point.ticket}
         for record in _shown(summary, point.controls if kind == 'bars' else ()):
             x = _x(axis, record, summary.rounds[0], dense)
             ious = _overlaps(study, folder, job) if axis == 'early_bird' else {}
-            row = _row(point, job, record, dense, x=x, ious=ious, planned=len(planned))
+            row = _row(point, job, record, dense, line=point.line, x=x, ious=ious,
+                       planned=len(planned))
             rows.append(row)
             seeds.setdefault((point.ticket, row['control']), []).append(row)
     _move_to_mean(seeds.values())
@@ -94,6 +97,8 @@ def _row(
     job: StudyJob,
     record: Record,
     dense: Record,
+    *,
+    line: str,
     x: float | None = None,
     ious: Mapping[str, float] = MappingProxyType({}),
     planned: int = 1,
@@ -113,7 +118,7 @@ def _row(
         planned=planned,
         layer_density=record['layer_density'],
         label='dense' if is_dense else record['control'] or point.label,
-        line='' if is_dense else point.line,
+        line=line,
         x=x,
         iou=ious.get('iou'),
         chance_iou=ious.get('chance_iou'),

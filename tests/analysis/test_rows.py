@@ -33,6 +33,14 @@ def test_the_only_line_of_a_config_keeps_its_dense_net():
     ]
 
 
+def test_a_dense_net_that_the_study_names_keeps_its_name():
+    half, third = dense_row(0.3, line='half'), dense_row(0.2, line='third')
+    own = dense_row(0.5, line='dense twice')
+    found = dense_rows([half, third, own, row(0.4, line='a'), row(0.4, line='b', dense=0.45)])
+    assert {r['line']: r['metrics'][BOX] for r in found} == {
+        'half': 0.3, 'third': 0.2, 'dense twice': 0.5, 'b': 0.45}
+
+
 def test_a_dense_net_that_detected_nothing_is_kept():
     (dense,) = dense_rows([dense_row(None), row(0.4, None, line='a')])
     assert dense['metrics'] == {} and dense['label'] == 'dense'

@@ -318,3 +318,17 @@ def test_a_report_shows_tickets_whose_controls_are_still_to_be_done(finished, tm
     assert code == 0 and 'bars.csv](bars.csv). Still to be done: 1.' in page
     with open(tmp_path / 'bars.csv', newline='') as file:
         assert [row['control'] for row in csv.DictReader(file)] == ['', '', 'random']
+
+
+def test_a_dense_net_of_its_own_keeps_its_label(finished, tmp_path):
+    path, work_dir, _ = finished
+    jobs = [dict(rounds=1, label='ticket'), dict(rounds=0, label='plain')]
+    asked = dict(title='Named', section='6', kind='curve', metrics=('lost', ), jobs=jobs)
+    (tmp_path / 'study.py').write_text(
+        path.read_text().replace(repr(EXPERIMENTS), repr(dict(named=asked))))
+    run_study('report', tmp_path / 'study.py', '--work-dir', work_dir, '--report-dir', tmp_path)
+    with open(tmp_path / 'named.csv', newline='') as file:
+        assert [(row['line'], row['label']) for row in csv.DictReader(file)] == [
+            ('plain', 'dense'), ('', 'ticket')]
+    page = (tmp_path / 'named.md').read_text()
+    assert '| plain | dense | 1 |' in page and "- no training has the metric 'lost'; there" in page
