@@ -31,7 +31,8 @@ half = {
 }
 often = {'train_cfg.val_interval': 4}
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
-narrow = [f'mmlth::digit_scenes/faster-rcnn_r18-tiny{base}_fpn_48e_digitscenes-half_pretrained.py' for base in (8, 5)]
+widths = {'all channels': '', 'half of them': 8, 'a third': 5}
+narrow = 'mmlth::digit_scenes/faster-rcnn_r18-tiny{}_fpn_48e_digitscenes-half_pretrained.py'
 
 per_cost = dict(config=pretrained, criterion='magnitude_per_cost')
 
@@ -92,7 +93,7 @@ experiments = dict(
             dict(per_cost, target_sparsity=sparsity, line='per cost^0.25, floor 2%', cost_exponent=0.25, min_kept=0.02, **seed)
             for seed in seeds for sparsity in (0.8, 0.95)] + [
             dict(per_cost, target_sparsity=sparsity, line='per cost^0.5', **seeds[0]) for sparsity in (0.8, 0.9, 0.95)] + [
-            dict(config=width, rounds=0, label='narrower', seed=seed['seed']) for seed in seeds for width in narrow]),
+            dict(config=narrow.format(width), rounds=0, label=label, seed=seed['seed']) for seed in seeds for label, width in widths.items()]),
     budget=dict(
         title='How far dense nets are trained', section='Not in the paper', kind='bars',
         jobs=[

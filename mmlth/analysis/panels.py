@@ -1,6 +1,7 @@
 """What panels of curves and panels of bars share: their type, colours and dense nets."""
 
 import itertools
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from mmlth.analysis.points import PlotPoint
 
 Colours = dict[str, str]  # name of a line -> colour
 DENSE = 'dense'
+_NOTE_WIDTH = 60  # characters under a panel
+_KEPT = '\xa0'  # a space at which no line ends
 BAND = '3 sd of 5 runs'  # of the paper's points
 
 
@@ -77,7 +80,7 @@ def draw_dense(draw: Callable[..., Any], points: Sequence[PlotPoint], colours: C
     for y, lines in nets.items():
         colour = colours.get(lines[0]) if len(lines) == 1 else None
         if colour is None:
-            grey.append(f'{lines[0].removesuffix(", dense")} {y:.4g}')
+            grey.append(f'{lines[0].removesuffix(", dense")} {y:.3g}')
         draw(
             y,
             color=colour or style.GREY,
@@ -88,7 +91,9 @@ def draw_dense(draw: Callable[..., Any], points: Sequence[PlotPoint], colours: C
         )
     said = grey if len(grey) > 1 else []
     said = said + [_lost_note(point) for point in dense if point.lost]
-    return f'\n(dense: {"; ".join(said)})' if said else ''
+    whole = '; '.join(each.replace(' ', _KEPT) for each in said)
+    note = textwrap.fill(f'(dense: {whole})', _NOTE_WIDTH).replace(_KEPT, ' ')
+    return f'\n{note}' if said else ''
 
 
 def _lost_note(point: PlotPoint) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
 from mmlth.analysis.analyse import analyse
+from mmlth.analysis.findings import NOT_JUDGED, findings
 from mmlth.analysis.report import FORMATS
 from mmlth.analysis.verdict import Verdict
 from mmlth.core.files import write_json, write_text
@@ -18,7 +19,8 @@ def write_pages(
 ) -> None:
     """Write NAME.md, NAME.png, NAME.pdf and NAME.csv for each experiment.
 
-    Where tickets can be judged, NAME_verdict.json too; where they are analysed, NAME_analyses/.
+    A page leads with what is found, its n and interval. Where tickets can be judged,
+    NAME_verdict.json is written too; where they are analysed, NAME_analyses/.
 
     Args:
         collected: Experiments that have a finished ticket, each with its rows.
@@ -77,9 +79,24 @@ def _page(
     to_come = f' Still to be done: {unfinished}.' if unfinished else ''
     return '\n'.join([
         f'# {title}', '',
-        *([verdicts.to_markdown(judged)] if judged else []),
+        *_found(rows, experiment, judged),
         f'{experiment.section}. Made by', '',
         f'    {command}', '',
         f'![{title}]({name}.png)', '',
         experiments.to_markdown(rows, experiment).rstrip(), '',
         f'{len(rows)} trainings, each a line of [{name}.csv]({name}.csv).{to_come}', ''])
+
+
+def _found(
+    rows: list[experiments.Row], experiment: experiments.Experiment,
+    judged: dict[verdicts.Point, Verdict],
+) -> list[str]:
+    """Return lines of the verdicts, or else of what is found."""
+    if judged:
+        return [verdicts.to_markdown(judged)]
+    found = findings(rows, experiment, judged)
+    lines = [f'- **{each.subject}**: {each.sentence}' for each in found]
+    if any(each.claim == NOT_JUDGED for each in found):
+        lines += ['', 'No ticket is judged: that takes a dense net of equal budget and controls '
+                  'beside it.']
+    return [*lines, ''] if lines else []

@@ -248,7 +248,10 @@ def test_pages_figures_and_records_are_there(finished, job_of):
     assert str(finished[1] / record['settings'].pop('dense_from')) == dense and record == summary
     page = (report / 'rounds.md').read_text()
     command = f'mmlth study run {finished[0]} --work-dir {finished[1]} --only rounds'
-    assert page.startswith('# Rounds\n') and command in page and '(rounds.png)' in page
+    assert page.startswith('# Rounds\n\n- **') and command in page and '(rounds.png)' in page
+    finding = page.splitlines()[2]
+    assert 'its dense net in' in finding and finding.endswith('n = 1, so there is no interval.')
+    assert 'No ticket is judged: ' in page
 
 
 def test_numbers_of_a_page_are_those_of_the_records(finished, job_of):
