@@ -30,6 +30,8 @@ def test_what_pruning_changed_is_what_the_analyses_found(converged, sparsity):
         dense = float(row['value']) - change
         half = 100 * float(row['half_width']) / dense
         assert f'{item} {100 * change / dense:+.0f}% ± {half:.0f}' in converged
+        if sparsity == 95 and question == 'size':
+            assert f'{item} ({100 * change / dense:+.0f}% ± {half:.0f})' in converged
         if sparsity == 95 and item in ('easy', 'hard', 'large', 'small'):
             assert f'{item} {change:.3f}' in converged or f'{item} ones here too ({change:.3f}' in (
                 converged)
@@ -74,6 +76,7 @@ def test_overlaps_of_seeds_are_those_of_their_file(converged):
                  f'{fmean(pair["end_signs"]["chance"] for pair in pairs):.1%}',
                  f'{fmean(ticket["signs_kept"]["equal"] for ticket in tickets):.1%}']
         assert f'| {sparsity}% | {" | ".join(cells)} |' in converged
+        assert sparsity != 80 or 'IoU {} at 80%, by chance {}'.format(*cells) in converged
 
 
 def rounds_of(config, sparsity):
@@ -109,6 +112,7 @@ def test_tickets_and_narrower_nets_are_those_of_the_records():
         assert text.format(fmean(ticket.values()), cost_of('', sparsity)) in page
         assert f'{fmean(narrow.values()):.3f} with {cost_of(config, 0):.1f}%' in page
         assert f'({difference(ticket, narrow)}' in deploy
+        assert f'; {difference(ticket, narrow)}, n=3)' in page
     for sparsity in (0.8, 0.9, 0.95):
         mean = fmean(scores_of('', sparsity).values())
         assert f'| magnitude | {sparsity:.0%} | 3 | {mean:.3f} |' in deploy
