@@ -310,7 +310,8 @@ def test_the_curve_of_one_pruning_is_that_of_its_table(converged):
     budget, restart = judged('dense_budget')[0], judged('dense_restart')[0]
     assert (f'`dense_budget` ends with {budget:.3f}, so that tickets of up to 70% end '
             f'{min(low) - budget:.3f} to {max(low) - budget:.3f} above it, and `dense_restart` '
-            f'with {restart:.3f}, {min(low) - restart:.3f} to {max(low) - restart:+.3f}') in converged
+            f'with {restart:.3f}, {min(low) - restart:.3f} to {max(low) - restart:+.3f} from them'
+            ) in converged
     with open(paper.FOLDER / 'backbone_effect.csv') as file:
         theirs, = (float(row['pct_change_mAP']) for row in csv.DictReader(file)
                    if (row['backbone'], row['task'], row['prune_pct']) == (
