@@ -6,7 +6,7 @@ from statistics import fmean
 from mmlth.analysis.averages import by_seed
 from mmlth.analysis.experiments import Experiment, metric_title, shown_metrics
 from mmlth.analysis.metrics import format_metric
-from mmlth.analysis.rows import Row, is_dense, line_names, point_name
+from mmlth.analysis.rows import Row, dense_rows, is_dense, line_names, point_name
 from mmlth.analysis.statistics import half_width, paired
 
 Point = tuple[str, str, str]  # line, point, control
@@ -53,6 +53,7 @@ def _cells(here: dict[int, float], there: dict[int, float]) -> list[str]:
 def _scores(rows: Iterable[Row], metric: str) -> dict[Point, dict[int, float]]:
     """Return point -> seed -> metric, of those that have it."""
     rows = list(rows)
+    rows = dense_rows(rows) + [row for row in rows if not is_dense(row)]
     names = line_names(rows)
     found: dict[Point, list[Row]] = {}
     for row in rows:

@@ -14,6 +14,7 @@ from mmlth.analysis.rows import (
     Row,
     is_dense,
     line_names,
+    lines_of_points,
     lost,
     nothing_detected,
     place_name,
@@ -76,6 +77,20 @@ def findings(
     return found
 
 
+def uneven_seeds(rows: Sequence[Row]) -> str:
+    """Say which seeds all points share where some have others; '' where all have the same."""
+    seeds: dict[tuple[object, ...], set[int]] = {}
+    for row in rows:
+        if not is_dense(row) and not row['control']:
+            point = (row['config'], row['line'], row['label'], row['x'])
+            seeds.setdefault(point, set()).add(row['seed'])
+    shared = set.intersection(*seeds.values()) if seeds else set()
+    if all(own == shared for own in seeds.values()):
+        return ''
+    common = f'seed {", ".join(map(str, sorted(shared)))}' if shared else 'no seed'
+    return f'Points have different seeds; common to all is {common}.'
+
+
 def _after_claim(verdict: Verdict) -> str:
     sentence = verdict.sentence().removeprefix(verdict.claim).strip()
     return sentence.removeprefix('(').replace(')', '', 1) + '.'
@@ -128,22 +143,31 @@ def _seeds(groups: Sequence[Group]) -> str:
 
 
 def _controls(tickets: Sequence[Row], rows: Sequence[Row], metric: str) -> str:
-    """Say the mean differences from controls that stand beside a line's tickets."""
-    trained = {(row['job'], row['round']): row['metrics'].get(metric, 0.0) for row in tickets}
-    differences: dict[str, list[float]] = {}
-    for row in rows:
-        place = (row['job'], row['round'])
-        if row['control'] in verdicts.DESTROYED and place in trained:
-            other = row['metrics'].get(metric, 0.0)
-            differences.setdefault(row['control'], []).append(trained[place] - other)
-    if not differences:
+    """Say the mean differences from controls beside a line's tickets, least and most of several."""
+    trained = {(row['job'], row['round']): row for row in tickets}
+    beside = [row for row in rows if row['control'] in verdicts.DESTROYED
+              and (row['job'], row['round']) in trained]
+
+    def lead(row: Row) -> float:
+        ticket = trained[row['job'], row['round']]
+        return ticket['metrics'].get(metric, 0.0) - row['metrics'].get(metric, 0.0)
+
+    leads: dict[str, list[float]] = {}
+    for group in average(beside, lead):
+        leads.setdefault(group.control, []).append(group.mean)
+    if not leads:
         return ''
-    parts = [f'{name} {format_metric(fmean(several), "+")}'
-             for name, several in differences.items()]
+    parts = [f'{name} {" to ".join(format_metric(each, "+") for each in _ends(means))}'
+             for name, means in leads.items()]
     return f'; against its controls: {", ".join(parts)}'
 
 
+def _ends(values: Sequence[float]) -> list[float]:
+    return sorted({min(values), max(values)})
+
+
 def _of_layers(tickets: Sequence[Row]) -> list[Finding]:
+    tickets = lines_of_points(tickets)
     names = line_names(tickets)
     found = []
     for line in dict.fromkeys(names.values()):
@@ -151,10 +175,11 @@ def _of_layers(tickets: Sequence[Row]) -> list[Finding]:
         tensors = dict.fromkeys(name for row in own for name in row['layer_density'])
         kept = {name: fmean(row['layer_density'][name] for row in own
                             if name in row['layer_density']) for name in tensors}
+        seeds = {row['seed'] for row in own}
         if not kept:
             continue
         least, most = min(kept, key=kept.__getitem__), max(kept, key=kept.__getitem__)
         found.append(Finding(subject=line, claim='', sentence=(
             f'{short_tensor(least)} keeps least, {100 * kept[least]:.1f}% of its weights, and '
-            f'{short_tensor(most)} most, {100 * kept[most]:.1f}% (n = {len(own)}).')))
+            f'{short_tensor(most)} most, {100 * kept[most]:.1f}% (n = {len(seeds)}).')))
     return found

@@ -130,19 +130,27 @@ def _names_of_dense_lines(rows: Sequence[Row]) -> Callable[[Row], str]:
     """Return what names the line of a row's dense net."""
     lines: dict[str, dict[str, None]] = {}
     nets: dict[tuple[str, int], set[str]] = {}
+    labels: dict[tuple[str, str, int], dict[str, str]] = {}  # of a line: net -> a ticket's label
     named: dict[tuple[str, int, str], str] = {}
     for row in rows:
         of_config = lines.setdefault(row['config'], {})
         if not is_dense(row):
             of_config[row['line']] = None
+            if not row['control']:
+                of_line = labels.setdefault((row['config'], row['line'], row['seed']), {})
+                of_line.setdefault(_net(row)[-1], row['label'])
         elif row['line']:
             named[_net(row)] = row['line']
         nets.setdefault((row['config'], row['seed']), set()).add(_net(row)[-1])
     differing = {config for (config, _), found in nets.items() if len(found) > 1}
+    crowded = {place[:2] for place, found in labels.items() if len(found) > 1}
 
     def name(row: Row) -> str:
         if _net(row) in named:
             return named[_net(row)]
+        if (row['config'], row['line']) in crowded:
+            label = labels[row['config'], row['line'], row['seed']].get(_net(row)[-1], '')
+            return ', '.join(filter(None, (row['line'], label)))
         if row['config'] in differing:
             return row['line']
         several = list(lines[row['config']])
@@ -197,8 +205,12 @@ def place_name(label: str, x: float | None, x_label: str) -> str:
 
 
 def control_note(label: str, control: str) -> str:
-    """Return the control's name where the point isn't called so itself, else ''."""
-    return '' if control == label else control
+    """Return the control's name where the point isn't called so itself, else ''.
+
+    >>> control_note('shuffle', 'shuffle'), control_note('shuffle, own ticket', 'shuffle')
+    ('', '')
+    """
+    return '' if control == label.partition(', ')[0] else control
 
 
 def lines_of_points(rows: Sequence[Row]) -> list[Row]:

@@ -152,6 +152,7 @@ def _compare(
     low, high = t_interval(values)
     mean = fmean(values) if values else float('nan')
     level = 1 - (1 - LEVEL) / family if mean < bound else LEVEL  # Holm's for the smallest p
+    needed = seeds_needed(values, bound, level)
     return Comparison(
         name=name,
         bound=bound,
@@ -161,7 +162,7 @@ def _compare(
         low=low,
         high=high,
         p=p,
-        seeds=seeds_needed(values, bound, level),
+        seeds=None if needed is None else max(needed, planned),
     )
 
 

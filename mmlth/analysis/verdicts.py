@@ -1,4 +1,5 @@
 """Verdicts on the tickets of a study: each against its controls, seed by seed."""
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -109,13 +110,15 @@ def ticket_name(line: str, label: str, x: float | None) -> str:
 def comparison_table(verdict: Verdict) -> tuple[list[str], list[list[str]]]:
     """Return header and lines of what a verdict rests on."""
     title = f'mean, {short_name(verdict.metric).replace("_", " ")}'
-    header = ['ticket minus', 'n', title, '95% interval', 'bound', 'p, one-sided (Holm)']
+    header = ['ticket minus', 'n', title, '95% interval', 'bound', 'p, below the bound (Holm)']
     return header, [_cells(each) for each in verdict.comparisons]
 
 
 def _cells(each: Comparison) -> list[str]:
-    low, high = format_metric(each.low, '+'), format_metric(each.high, '+')
-    return [each.name, each.seeds_done, format_metric(each.mean, '+'), f'{low} to {high}',
+    interval = '-'  # of one seed
+    if math.isfinite(each.low):
+        interval = f'{format_metric(each.low, "+")} to {format_metric(each.high, "+")}'
+    return [each.name, each.seeds_done, format_metric(each.mean, '+'), interval,
             format_metric(each.bound, '+'), '<0.001' if each.p < 0.001 else f'{each.p:.3f}']
 
 

@@ -191,15 +191,20 @@ class Store(WorkDir):
         return self.layout.summary.exists()
 
     def summary(self) -> Summary:
-        """Read ``summary.json``.
+        """Read ``summary.json``, or the records themselves where it lacks some.
+
+        It is written after them: a kill may fall in between.
 
         Raises:
             FileNotFoundError: No training has been finished here.
         """
-        path = self.layout.summary
-        if not self.has_summary():
+        path, count = self.layout.summary, len(self._record_files())
+        if self.has_summary():
+            found = records.load_summary(path)
+            return found if len(found.rounds) + len(found.controls) >= count else self.collect()
+        if not count:
             raise FileNotFoundError(f'{path} does not exist: run mmlth train first')
-        return records.load_summary(path)
+        return self.collect()
 
     def _record_files(self) -> list[Path]:
         """List every record: rounds in order, then controls as they are listed."""

@@ -95,13 +95,19 @@ def _row(summary: Summary, record: dict[str, Any]) -> Row:
         settings=summary.settings,
         planned=1,
         layer_density=record['layer_density'],
-        label='dense' if is_dense else '',
+        label='dense' if is_dense else _budget(record),
         line='' if is_dense else 'ticket',
         x=100 * record['sparsity'],
         iou=None,
         chance_iou=None,
         init_iou=None,
         seconds=record['seconds'])
+
+
+def _budget(record: dict[str, Any]) -> str:
+    """Return what tells controls of several rounds apart where all stand at 0%."""
+    is_dense = record.get('control') and not record['sparsity']
+    return f'round {record["round"]}' if is_dense else ''
 
 
 def _layers(summary: Summary) -> Table:

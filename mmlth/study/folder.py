@@ -58,9 +58,15 @@ class StudyFolder:
         return lines[-1] if lines else 'it printed nothing'
 
     def write_task(self, task: Task, job: StudyJob) -> None:
-        """Leave the description of a task for the process that will run it."""
+        """Leave the description of a task for the process that will run it.
+
+        It keeps the predictions that another call has asked for.
+        """
         self._failure(task.name).unlink(missing_ok=True)
-        write_json(self._description(task.name), dict(job=asdict(job), trainings=task.keys))
+        path = self._description(task.name)
+        asked = path.exists() and read_json(path)['job'].get('predictions', False)
+        told = {**asdict(job), 'predictions': job.predictions or asked}
+        write_json(path, dict(job=told, trainings=task.keys))
 
     def read_task(self, name: str) -> tuple[StudyJob, tuple[Key, ...]]:
         """Read the job of a task and the keys of its trainings."""
@@ -112,13 +118,7 @@ class StudyFolder:
 
     def summary(self, job: StudyJob) -> Summary:
         """Return the records of a job's finished trainings."""
-        store = self.store(job.name)
-        if store.has_summary():
-            found = store.summary()
-            held = {(r['round'], r['control']) for r in [*found.rounds, *found.controls]}
-            if all(each.key in held for each in job.trainings if store.finished(each)):
-                return found
-        return store.collect()  # it is written after the records: a kill may fall in between
+        return self.store(job.name).summary()
 
     # Which job has finished a training, by its id
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mmlth.analysis import experiment_figures, experiments, verdicts
 from mmlth.analysis.analyse import analyse
-from mmlth.analysis.findings import NOT_JUDGED, findings
+from mmlth.analysis.findings import NOT_JUDGED, findings, uneven_seeds
 from mmlth.analysis.report import FORMATS
 from mmlth.analysis.verdict import Verdict
 from mmlth.core.files import write_json, write_text
@@ -96,7 +96,9 @@ def _found(
         return [verdicts.to_markdown(judged)]
     found = findings(rows, experiment, judged)
     lines = [f'- **{each.subject}**: {each.sentence}' for each in found]
+    notes = [uneven_seeds(rows)]
     if any(each.claim == NOT_JUDGED for each in found):
-        lines += ['', 'No ticket is judged: that takes a dense net of equal budget and controls '
-                  'beside it.']
+        notes.append('No ticket is judged: that takes a dense net of equal budget and controls '
+                     'beside it.')
+    lines += ['', *filter(None, notes)] if any(notes) else []
     return [*lines, ''] if lines else []

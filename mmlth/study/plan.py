@@ -90,7 +90,7 @@ def read_study(
         if set(experiments[name].analyses) & set(FROM_PREDICTIONS):
             by_key |= {entry.job.key: replace(by_key[entry.job.key], predictions=True)
                        for entry in entries[name]}
-    study = Study(
+    return Study(
         jobs={job.name: job for job in by_key.values()},
         experiments={name: experiments[name] for name in chosen},
         points={name: told_apart(written[name].get('x', 'sparsity'), [
@@ -99,21 +99,6 @@ def read_study(
         x={name: written[name].get('x', 'sparsity') for name in chosen},
         left_out=left_out,
         ids={job.name: _ids(reader, job) for job in by_key.values()})
-    for name in chosen:
-        if study.x[name] == 'early_bird':
-            _check_whole(name, study)
-    return study
-
-
-def _check_whole(experiment: str, study: Study) -> None:
-    """Raise ValueError if a job has no whole dense net, which tells what its x is a part of."""
-    for point in study.points[experiment]:
-        job = study.jobs[point.job]
-        if job.trainings[0].early_bird and study.dense_of(job) == job.name:
-            raise ValueError(
-                f"experiment {experiment!r}: x='early_bird' places tickets by the part of the "
-                'training after which they were found, so that each needs its whole dense net '
-                f'beside it, which {job.name} has not. Add the same entry without early_bird')
 
 
 def _check_analysed(experiment: str, entries: list[Entry]) -> None:

@@ -112,12 +112,12 @@ def _facts(entry: Entry) -> dict[str, Any]:
 
 def _place(axis: str, entry: Entry) -> str:
     """Return what is known of a point's x before anything is trained."""
-    planned = entry.jobs[0].planned  # of what its ticket comes from, if that is another job
+    planned = entry.job.planned
     if axis == 'rounds':
-        return str(planned.rounds)
+        return str(len(planned.densities()) - 1)
     if axis == 'rewind':
         return planned.moment.name
     if axis == 'early_bird':
         return str(planned.early_bird)
-    ticket = entry.jobs[0].compared[-1]
+    ticket = entry.jobs[0].compared[-1]  # of what it comes from, if that is another job
     return str(entry.job.transfer.get('sparsity', 1 - ticket.density))

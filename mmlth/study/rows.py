@@ -46,14 +46,16 @@ def collect(study: Study, folder: StudyFolder, name: str) -> list[experiments.Ro
         if dense is None:
             continue
         baseline = study.dense_of(job)
-        if baseline not in shown:
+        if baseline not in shown and not _ended_early(dense):
             shown.add(baseline)
-            rows.append(_row(point, job, dense, dense, line=named.get(baseline, '')))
+            line = named.get(baseline, '')
+            rows.append(_row(point, job, dense, dense, line=line, label='dense'))
         planned = {each.seed for each in study.points[name] if each.ticket == point.ticket}
         for record in _shown(summary, point.controls if kind == 'bars' else ()):
             x = _x(axis, record, summary.rounds[0], dense)
             ious = _overlaps(study, folder, job) if axis == 'early_bird' else {}
-            row = _row(point, job, record, dense, line=point.line, x=x, ious=ious,
+            label = _label(point, record['control'], study.points[name])
+            row = _row(point, job, record, dense, line=point.line, label=label, x=x, ious=ious,
                        planned=len(planned))
             rows.append(row)
             seeds.setdefault((point.ticket, row['control']), []).append(row)
@@ -74,7 +76,7 @@ def _move_to_mean(points: Iterable[list[experiments.Row]]) -> None:
 def _dense_record(
     study: Study, folder: StudyFolder, job: StudyJob, summary: Summary,
 ) -> Record | None:
-    """Return the record of the whole dense training that a job is compared with, if any."""
+    """Return the record of the dense training that a job is compared with, if any."""
     if job.dense:  # its own copy of the record: the dense job may have a new name, or be lost
         return summary.rounds[0]
     name = study.dense_of(job)
@@ -82,6 +84,11 @@ def _dense_record(
         if name in (other.name, other.dense) and folder.store(other.name).finished(DENSE):
             return folder.summary(other).rounds[0]
     return None
+
+
+def _ended_early(dense: Record) -> bool:
+    """Tell whether an early bird ended a dense training, which is then no net to compare with."""
+    return bool(dense.get('saved_steps'))
 
 
 def _shown(summary: Summary, controls: Collection[str]) -> Iterator[Record]:
@@ -92,6 +99,14 @@ def _shown(summary: Summary, controls: Collection[str]) -> Iterator[Record]:
         yield from sorted(shown, key=lambda record: CONTROLS.index(record['control']))
 
 
+def _label(point: Point, control: str, points: Iterable[Point]) -> str:
+    """Name a record: by its control, with the ticket's label where several of a line have it."""
+    if not control:
+        return point.label
+    labels = {each.label for each in points if each.line == point.line and control in each.controls}
+    return control if len(labels) == 1 else f'{control}, {point.label}'
+
+
 def _row(
     point: Point,
     job: StudyJob,
@@ -99,11 +114,11 @@ def _row(
     dense: Record,
     *,
     line: str,
+    label: str,
     x: float | None = None,
     ious: Mapping[str, float] = MappingProxyType({}),
     planned: int = 1,
 ) -> experiments.Row:
-    is_dense = record['round'] == 0
     return dict(
         job=job.name,
         config=Path(job.config).stem,
@@ -113,11 +128,11 @@ def _row(
         sparsity=record['sparsity'],
         network_sparsity=record['network_sparsity'],
         metrics=without_absent(record['metrics']),
-        dense=without_absent(dense['metrics']),
+        dense={} if _ended_early(dense) else without_absent(dense['metrics']),
         settings={**job.settings, 'controls': list(point.controls)},
         planned=planned,
         layer_density=record['layer_density'],
-        label='dense' if is_dense else record['control'] or point.label,
+        label=label,
         line=line,
         x=x,
         iou=ious.get('iou'),
@@ -133,15 +148,16 @@ def _x(axis: str, record: Record, first: Record, dense: Record) -> float | None:
         axis: One of :data:`mmlth.study.plan.X_AXES`.
         record: To place.
         first: Record of the job's own dense round, which may have ended early.
-        dense: Record of the whole dense training.
+        dense: Record of the dense training that it is compared with.
     """
+    steps = dense['steps'] + dense.get('saved_steps', 0)
     if axis == 'rounds':
         number: int = record['round']
         return number
     if axis == 'rewind':
-        return 100 * float(record['policies']['rewind_step']) / dense['steps']
+        return 100 * float(record['policies']['rewind_step']) / steps
     if axis == 'early_bird':
-        return 100 * float(first['steps']) / dense['steps']
+        return 100 * float(first['steps']) / steps
     if axis == 'multiply_adds':
         counted = record.get('multiply_adds')
         return 100 * float(counted['kept']) / counted['dense'] if counted else None

@@ -15,6 +15,7 @@ from mmlth.study.worker import BUSY, worker_command
 
 LOOK_AGAIN = 10.0  # seconds between two looks at the queue
 SHOWN_WITHIN = 90.0  # seconds; network file systems show a new file up to a minute late
+TRIES = 360  # of squeue while tasks run: an hour without its server ends nothing
 REQUEUES = 1000  # of a task that runs out of time: it goes on where it was
 
 
@@ -122,8 +123,8 @@ def _submit(
             continue
         note = _own(folder) / f'{task.name}.json'
         known = read_json(note)['job'] if note.exists() else ''
+        folder.write_task(task, study.jobs[task.job])  # of one in the queue too: it reads it late
         if known not in queued:
-            folder.write_task(task, study.jobs[task.job])
             after = [found[name] for name in task.needs if name in found]
             known = _submit_one(task, folder, executor, after, data_root)
             write_json(note, dict(job=known))
@@ -148,12 +149,20 @@ def _submit_one(
         raise ValueError(f'sbatch refused {task.name}: {str(error).strip()}') from error
 
 
-def _queue() -> set[str]:
-    """Return the Slurm jobs of this user that wait or run."""
-    done = subprocess.run(
-        ['squeue', '--me', '--noheader', '--format=%A'], capture_output=True, text=True)
-    if done.returncode:
-        raise ValueError(f'squeue failed: {done.stderr.strip()}')
+def _queue(tries: int = 1) -> set[str]:
+    """Return the Slurm jobs of this user that wait or run.
+
+    Raises:
+        ValueError: squeue has failed as often as it may.
+    """
+    for left in reversed(range(tries)):
+        done = subprocess.run(
+            ['squeue', '--me', '--noheader', '--format=%A'], capture_output=True, text=True)
+        if not done.returncode:
+            break
+        if not left:
+            raise ValueError(f'squeue failed: {done.stderr.strip()}')
+        time.sleep(LOOK_AGAIN)
     return set(done.stdout.split())
 
 
@@ -165,11 +174,14 @@ def _wait(
     failed: dict[str, str] = {}
     gone: dict[str, float] = {}  # task that has left the queue -> when
     while waiting:
-        queued = _queue()
+        queued = _queue(TRIES)
         for name, job in list(waiting.items()):
             if folder.is_done(tasks[name]):
                 progress.say(name, 'done')
-            elif job in queued or time.monotonic() < gone.setdefault(name, _deadline()):
+            elif job in queued:
+                gone.pop(name, None)  # a task that is queued again
+                continue
+            elif time.monotonic() < gone.setdefault(name, _deadline()):
                 continue
             else:
                 failed[name] = _why(name, tasks[name], failed, folder)

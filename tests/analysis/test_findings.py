@@ -3,7 +3,7 @@
 import pytest
 from made_rows import BOX, dense_row, experiment, row
 
-from mmlth.analysis.findings import NOT_JUDGED, findings
+from mmlth.analysis.findings import NOT_JUDGED, findings, uneven_seeds
 from mmlth.analysis.verdicts import verdicts
 
 
@@ -48,6 +48,15 @@ def test_controls_beside_tickets_are_told():
     assert '; against its controls: random +0.200. ' in sentence
 
 
+def test_controls_of_several_tickets_are_told_by_the_least_and_the_most():
+    rows = [row(0.6, line='a', x=x, job=str(x), **{'round': number}) for number, x in
+            ((1, 50.0), (2, 80.0))]
+    rows += [one | dict(metrics={BOX: 0.6 - one['x'] / 1000}, control='random', label='random')
+             for one in rows]
+    (_, sentence), = sentences(rows)
+    assert '; against its controls: random +0.050 to +0.080. ' in sentence
+
+
 def test_each_metric_of_a_line_is_a_finding_and_those_of_other_tasks_are_not():
     other = {'m/keypoints_mAP': 0.5}
     rows = [row(0.6, line='a'), row(line='b') | dict(metrics=other, dense=other)]
@@ -73,6 +82,14 @@ def test_layers_are_told_by_the_least_and_the_most():
         ('80%', 'a keeps least, 12.5% of its weights, and b most, 50.0% (n = 1).')]
 
 
+def test_layers_of_two_tickets_of_a_line_are_told_apart():
+    rows = [row(0.5, line='a', x=x, seed=seed, layer_density={'b.weight': kept})
+            for x, kept in ((50.0, 0.5), (90.0, 0.125)) for seed in (0, 1)]
+    assert sentences(rows, kind='layers') == [
+        (f'a, {x}', f'b keeps least, {kept}% of its weights, and b most, {kept}% (n = 2).')
+        for x, kept in ((50, '50.0'), (90, '12.5'))]
+
+
 def test_verdicts_take_the_place_of_all_else():
     rows = [row(0.6 + 0.001 * seed, line='a', seed=seed, job=str(seed), control=control,
                 label=control) for seed in range(3) for control in ('', 'dense_budget', 'random')]
@@ -87,3 +104,11 @@ def test_verdicts_take_the_place_of_all_else():
 
 def test_without_verdict_nothing_is_claimed():
     assert [one.claim for one in findings([row(0.9, line='a')], experiment(), {})] == [NOT_JUDGED]
+
+
+def test_points_of_other_seeds_are_said_to_be():
+    even = [row(0.4, line=line, seed=seed) for line in 'ab' for seed in (0, 1)]
+    assert uneven_seeds([*even, row(0.1, line='c', control='random'), dense_row()]) == ''
+    assert uneven_seeds(even[:3]) == 'Points have different seeds; common to all is seed 0.'
+    apart = uneven_seeds([even[0], even[3]])
+    assert apart == 'Points have different seeds; common to all is no seed.'

@@ -41,6 +41,14 @@ def test_a_dense_net_that_the_study_names_keeps_its_name():
         'half': 0.3, 'third': 0.2, 'dense twice': 0.5, 'b': 0.45}
 
 
+def test_dense_nets_of_a_line_that_differ_are_called_after_their_tickets():
+    rows = [row(0.4, line='a', label='slow'), row(0.4, line='a', label='fast', dense=0.25),
+            row(0.3, line='a', label='shuffle', control='shuffle', dense=0.25),
+            row(0.4, line='a', label='fast', dense=0.25, seed=1)]
+    found = [(r['line'], r['seed'], r['metrics'][BOX]) for r in dense_rows(rows)]
+    assert found == [('a, slow', 0, 0.5), ('a, fast', 0, 0.25), ('a, fast', 1, 0.25)]
+
+
 def test_a_dense_net_that_detected_nothing_is_kept():
     (dense,) = dense_rows([dense_row(None), row(0.4, None, line='a')])
     assert dense['metrics'] == {} and dense['label'] == 'dense'

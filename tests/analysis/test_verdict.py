@@ -142,3 +142,4 @@ def test_nothing_is_decided_before_all_seeds_are_trained():
         assert judge(ticket, dense, {}, planned=3).claim == claim
         early = judge(ticket, dense, {}, planned=5)
         assert early.claim == UNDECIDED and 'n = 3 of 5' in early.sentence()
+        assert early.comparisons[0].seeds == 5

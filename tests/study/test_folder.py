@@ -1,4 +1,6 @@
 """The files of a study."""
+from dataclasses import replace
+
 import pytest
 
 from mmlth.settings.imp_config import IMPConfig
@@ -25,6 +27,9 @@ def test_a_task_is_read_as_it_was_written(folder):
     assert folder.failure('it') == ''
     found, keys = folder.read_task('it')
     assert found == job and found.name == job.name and keys == ((0, ''), (1, ''))
+    folder.write_task(task, replace(job, predictions=True))
+    folder.write_task(task, job)  # another call, which asks for less
+    assert folder.read_task('it')[0].predictions
 
 
 def test_the_job_that_notes_a_training_first_is_found_by_its_id(folder):

@@ -340,9 +340,18 @@ def test_rewinds_to_one_step_are_not_one_point(read):
 
 def test_early_birds_are_placed_beside_their_whole_training(read):
     early = dict(early_bird=dict(fraction=[0.25, 0.5]), rounds=1)
-    with pytest.raises(ValueError, match='needs its whole dense net .* without early_bird'):
-        read(early, fields=dict(x='early_bird'))
     assert len(read(dict(rounds=1), early, fields=dict(x='early_bird')).points['one']) == 3
+
+
+@pytest.mark.parametrize('axis, source', [
+    ('rounds', dict(rounds=[1, 2])), ('rewind', dict(rewind=['init', '50%'])),
+    ('early_bird', dict(early_bird=dict(fraction=[0.25, 0.5])))], ids=str)
+def test_carried_tickets_that_stand_at_one_place_are_told_apart(read, axis, source):
+    """What is drawn along x is the target's own, which is the same for all of them."""
+    key, = source
+    points = read(dict(transfer=dict(source=source)), fields=dict(x=axis)).points['one']
+    assert len({point.line for point in points}) == 2
+    assert all(point.line.startswith(f'source {key}=') for point in points)
 
 
 def test_an_experiment_shows_the_controls_that_it_asks_for(read):

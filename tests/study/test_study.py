@@ -21,7 +21,8 @@ from mmlth.html_report.page import is_installed
 from mmlth.study.cost import probe_seconds
 from mmlth.study.folder import StudyFolder
 from mmlth.study.plan import read_study
-from mmlth.study.rows import _move_to_mean
+from mmlth.study.points import Point
+from mmlth.study.rows import _label, _move_to_mean
 from mmlth.transfer.tickets import target_settings, transfer_ticket
 
 EXPERIMENTS = dict(
@@ -335,3 +336,13 @@ def test_a_dense_net_of_its_own_keeps_its_label(finished, tmp_path):
             ('plain', 'dense'), ('', 'ticket')]
     page = (tmp_path / 'named.md').read_text()
     assert '| plain | dense | 1 |' in page and "- no training has the metric 'lost'; there" in page
+
+
+def test_controls_of_two_tickets_of_a_line_are_told_apart():
+    one, two, alone = (
+        Point(job=label, label=label, line='90%', seed=0, ticket=label, controls=controls)
+        for label, controls in (('one', ('shuffle', )), ('two', ('shuffle', 'reinit')), ('c', ())))
+    points = [one, two, alone]
+    assert [_label(each, '', points) for each in points] == ['one', 'two', 'c']
+    assert _label(one, 'shuffle', points) == 'shuffle, one'
+    assert _label(two, 'reinit', points) == 'reinit'
