@@ -51,8 +51,10 @@ def _allowed() -> list[Any]:
     old = np.lib.NumpyVersion(np.__version__) < '2.0.0'
     multiarray = import_module('numpy.core.multiarray' if old else 'numpy._core.multiarray')
     dtypes = {type(np.dtype(name)) for name in _DTYPES}
-    arrays = (np.dtype, np.ndarray, multiarray.scalar, multiarray._reconstruct)
-    return [*arrays, *dtypes, *_PATHS, *_CONTAINERS, *_extra]
+    functions = [(function, f'{module}.{function.__name__}')  # as either numpy, 1 or 2, wrote it
+                 for function in (multiarray.scalar, multiarray._reconstruct)
+                 for module in ('numpy.core.multiarray', 'numpy._core.multiarray')]
+    return [np.dtype, np.ndarray, *functions, *dtypes, *_PATHS, *_CONTAINERS, *_extra]
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:

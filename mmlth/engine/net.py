@@ -124,6 +124,8 @@ def build_optimizers(model: nn.Module, cfg: Config) -> list[OptimWrapper]:
 def _build(cfg: Config, seed: int) -> nn.Module:
     set_random_seed(seed)
     own = copy.deepcopy(cfg.model)  # two-stage detectors write into theirs
+    if cfg.get('data_preprocessor') is not None:
+        own.setdefault('data_preprocessor', copy.deepcopy(cfg.data_preprocessor))  # as Runner does
     model: nn.Module = MODELS.build(own)
     return model
 

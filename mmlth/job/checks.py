@@ -138,7 +138,8 @@ def leaf_datasets(dataset: Any, key: str) -> Iterator[tuple[str, Any]]:
 def is_local(reader: Any) -> bool:
     """Tell whether a data set or evaluator reads files of this machine."""
     backend = (reader.get('backend_args') or {}).get('backend', 'local')
-    return bool(backend == 'local')
+    places = (reader.get(key) for key in ('data_root', 'ann_file'))
+    return backend == 'local' and not any('://' in place for place in places if place)
 
 
 def _dataset_files(dataset: Any, key: str) -> Iterator[tuple[str, str]]:

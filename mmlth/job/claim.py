@@ -14,6 +14,7 @@ from mmlth.job.rank_0 import Job
 THIS, ANOTHER, NOTHING = 'this job', 'another job', 'nothing'
 # Decide what is measured, not what is trained: free until a training was measured with them.
 _EVALUATION = ('val_dataloader', 'val_evaluator', 'val_cfg')
+_MEASURING = (*_EVALUATION, *(f'data.{part}' for part in _EVALUATION))
 # Settled with the dense net: its masks have the tensors of a scope, its w_k is of one step.
 _SCOPE = ('imp.scope', 'imp.include', 'imp.exclude', 'imp.frozen')
 _KEPT = ('imp.rewind', 'imp.optimizer', 'imp.lr_schedule')
@@ -73,8 +74,8 @@ def whose(
         return NOTHING
     found = _differences(there, facts)
     _check_accept(accept, found, there.get('changes', []))
-    free = accept if store.has_summary() else (*accept, *_EVALUATION)
-    settled = _settled(there, facts) if store.holds_work() else ()
+    free = accept if store.has_summary() else (*accept, *_MEASURING)
+    settled = _settled(store, facts) if store.holds_work() else ()
     refused = {key: text for key, text in found.items()
                if not _matches(key, free) or _matches(key, settled)}
     if not refused:
@@ -147,11 +148,15 @@ def _going_on(store: Store, facts: Mapping[str, Any]) -> dict[str, Any]:
         states=known.get('states', []))  # older jobs kept their own alone
 
 
-def _settled(there: Mapping[str, Any], facts: Mapping[str, Any]) -> tuple[str, ...]:
+def _settled(store: Store, facts: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the settings that cannot change any more, whatever is accepted."""
+    there = store.job() or {}
     known = there.get('moment')  # a claim alone, without a plan, knows none
     states = {known, *there.get('states', [])}
     is_kept = facts.get('moment') == known and states.issuperset(facts.get('states', []))
+    wanted = facts.get('settings', {})
+    if wanted.get('optimizer') == 'rewound' or wanted.get('lr_schedule') == 'continue':
+        is_kept = is_kept and store.layout.state.exists()
     return _SCOPE if is_kept else (*_SCOPE, *_KEPT)
 
 

@@ -31,7 +31,7 @@ def coco_problems(
     >>> print(*coco_problems(dict(images=[image], annotations=[box], categories=cats), ['cat']))
     annotation 1 (of image 7) has no 'area'
     """
-    lists = content if isinstance(content, dict) else {}
+    lists = {'annotations': [], **content} if isinstance(content, dict) else {}
     absent = [name for name in _LISTS if not isinstance(lists.get(name), list)]
     if absent:
         yield f'is not of COCO\'s format: it has no list of {", ".join(absent)}'

@@ -87,17 +87,36 @@ def describe_ticket(
         parent = training.ticket or store.layout.ticket(*training.source.key)
         facts['parent'] = masks_digest(parent)
         facts['trained'] = _trained(store, training.source)
+        facts['training'] = training.id({})
     return facts
 
 
-def check_made_here(store: Store, training: Training, ticket: Ticket) -> None:
-    """Raise ValueError if a ticket was made from other trained weights than this job's."""
-    found, ours = ticket.provenance.get('trained'), _trained(store, training.source)
-    if found and ours and found != ours:  # older tickets don't tell
+def check_made_here(
+    store: Store, training: Training, ticket: Ticket, settings: IMPConfig,
+) -> None:
+    """Raise ValueError if a ticket wasn't made for this training; older tickets don't tell.
+
+    Args:
+        store: Where it lies.
+        training: Whose ticket it should be.
+        ticket: That lies there.
+        settings: Of the job.
+    """
+    path, facts = store.layout.ticket(*training.key), ticket.provenance
+    found, ours = facts.get('trained'), _trained(store, training.source)
+    if found and ours and found != ours:
         raise ValueError(
-            f'{store.layout.ticket(*training.key)} was made from other weights (digest '
+            f'{path} was made from other weights (digest '
             f'{found[:12]}) than {training.source.name} of this job ended with ({ours[:12]}): it '
             'belongs to another job. Put back its own, or remove it to have it made again')
+    again = f'Put that back, or remove {path.parent} to have {training.name} made and trained again'
+    if training.ticket and facts.get('parent') not in (None, masks_digest(training.ticket)):
+        raise ValueError(f'{path} was made from another ticket than {training.ticket} is now. '
+                         f'{again}')
+    if facts.get('training') not in (None, training.id({})):
+        now, then = settings.as_dict(), facts.get('settings', {})
+        changed = [f'{key}={then[key]!r}' for key in now if key in then and then[key] != now[key]]
+        raise ValueError(f'{path} was made with other settings ({", ".join(changed)}). {again}')
 
 
 def _trained(store: Store, training: Training) -> str:

@@ -14,7 +14,8 @@ from mmlth.settings.imp_config import IMPConfig
 _DECIDING = (
     'model', 'data_preprocessor', 'train_dataloader', 'val_dataloader', 'val_evaluator',
     'train_cfg', 'val_cfg', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'custom_hooks',
-    'default_hooks', 'randomness', 'load_from', 'default_scope', 'custom_imports', 'runner_type')
+    'default_hooks', 'randomness', 'load_from', 'default_scope', 'custom_imports', 'runner_type',
+    'sync_bn')
 _DEFAULT_HOOKS_ASIDE = ('logger', 'timer', 'visualization', 'checkpoint')
 # How a loader works, not what it loads. The number of TRAINING workers decides random numbers.
 _LOADING = ('pin_memory', 'persistent_workers', 'prefetch_factor', 'timeout', 'pin_memory_device',

@@ -161,7 +161,7 @@ def plan(
     )
     check_pattern(settings.allocation, found.densities, found.shapes, settings.min_kept)
     if settings.ticket:
-        check_ticket(settings, found.shapes)
+        check_ticket(settings, found.shapes, net.model.state_dict())
     if net.note:
         return found
     return _with_initial(found, net, settings)

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmlth.core import criteria
 from mmlth.core.checkpoints import iterations_of, load_state
 from mmlth.core.collapse import collapsed, describe_collapse
-from mmlth.core.mask_history import write_final
+from mmlth.core.mask_history import mask_files, write_final
 from mmlth.core.masks import Masks, Weights, dense_masks, density, digest, kept
 from mmlth.core.scope import weights_of
 from mmlth.core.store import Store
@@ -110,10 +110,11 @@ class Job:
             self._save_ticket(training, masks, start)
             _warn_of_collapse(training, masks)
         ticket = self.store.ticket(training)
-        check_made_here(self.store, training, ticket)
+        check_made_here(self.store, training, ticket, self.settings)
         before = training.source
-        if not training.label and before.early_bird is not None:
-            write_final(self.store.layout.early_bird(before.number), ticket.masks)
+        looks = self.store.layout.early_bird(before.number)
+        if not training.label and before.early_bird is not None and mask_files(looks):
+            write_final(looks, ticket.masks)
         return digest(ticket.masks)
 
     def start_of(self, training: Training) -> tuple[Path | None, int, Path | None]:

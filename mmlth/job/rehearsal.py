@@ -21,10 +21,10 @@ from mmlth.core.masks import (
     shared_with,
 )
 from mmlth.core.scope import weights_of
+from mmlth.core.ticket import load_ticket
 from mmlth.engine.net import Net, build_optimizers
 from mmlth.engine.wrapper import PrunedModelWrapper
 from mmlth.job.checks import metainfo
-from mmlth.job.given_ticket import check_ticket
 from mmlth.job.preflight import Preflight, ranked_now
 from mmlth.settings.imp_config import IMPConfig
 
@@ -57,7 +57,7 @@ def rehearse(net: Net, plan: Preflight, settings: IMPConfig, cfg: Config) -> Non
 def _masks(plan: Preflight, state: Weights, settings: IMPConfig) -> Masks:
     """Return the masks of the first pruned round, as far as they can be known now."""
     if settings.ticket:
-        return check_ticket(settings, plan.shapes)
+        return load_ticket(str(settings.ticket)).masks  # the plan has checked it
     if len(plan.densities) == 1:
         return dense_masks(weights_of(state, plan.names))
     found = ranked_now(plan, state, settings, plan.densities[1])

@@ -1,6 +1,8 @@
 """Checkpoints are read without unpickling classes, and the newest whole one is found."""
 
 import pathlib
+import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -47,6 +49,19 @@ def test_what_numpy_and_pathlib_hold_is_read(tmp_path):
     for name in ('small', 'half', 'objects', 'flags', 'text'):
         assert found[name].dtype == values[name].dtype, name
         assert found[name].tolist() == values[name].tolist(), name
+
+
+@pytest.mark.parametrize('module', ['numpy.core.multiarray', 'numpy._core.multiarray'])
+def test_what_either_numpy_wrote_is_read(tmp_path, module):
+    """Arrays are pickled by the name of a function that numpy 2 has moved."""
+    written = save(tmp_path, 'a.pth', array=np.arange(3), scalar=np.float32(0.5))
+    with zipfile.ZipFile(written) as old, zipfile.ZipFile(tmp_path / 'b.pth', 'w') as new:
+        for part in old.namelist():
+            name = re.compile(rb'numpy\._?core\.multiarray')
+            content = old.read(part)
+            new.writestr(part, name.sub(module.encode(), content))
+    found = load_checkpoint(tmp_path / 'b.pth')
+    assert found['array'].tolist() == [0, 1, 2] and found['scalar'] == 0.5
 
 
 class Foreign:

@@ -51,6 +51,14 @@ def test_other_damage_is_named(content, message):
     assert message in line
 
 
+def test_unlabelled_images_need_no_list_of_annotations():
+    """COCO's unlabelled set has none, and MMDet reads it so."""
+    content = without(coco(), 'annotations')
+    assert list(coco_problems(content, ['cat'], filter_cfg=dict(filter_empty_gt=False))) == []
+    (line,) = coco_problems(content, ['cat'], filter_cfg=dict(filter_empty_gt=True))
+    assert 'no image is left' in line
+
+
 def test_classes_that_are_no_categories_are_named_with_those_there_are():
     (line,) = coco_problems(coco(), ['cat', 'bird'])
     assert "no category of the file: 'bird'; its categories are 'cat', 'dog'" in line

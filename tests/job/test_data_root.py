@@ -8,7 +8,7 @@ from conftest import ROOT
 from mmengine.config import Config
 
 from mmlth.engine.config_files import load_config, set_data_root
-from mmlth.job.checks import check_config
+from mmlth.job.checks import check_config, is_local
 
 
 def coco(**parts):
@@ -141,3 +141,11 @@ def test_an_option_that_would_change_nothing_is_refused(call_tool, toy_with_root
         code=1,
     ).stderr
     assert 'would change nothing' in error and 'Use --data-root' in error
+
+
+@pytest.mark.parametrize('place', [
+    dict(data_root='s3://bucket/coco'), dict(ann_file='http://host/a.json'),
+    dict(backend_args=dict(backend='petrel'))], ids=str)
+def test_data_behind_an_address_are_not_looked_for_here(place):
+    assert not is_local({'data_root': 'data', 'backend_args': None, **place})
+    assert is_local(dict(data_root='data', ann_file='a.json', backend_args=None))

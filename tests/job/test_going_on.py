@@ -105,8 +105,21 @@ def test_a_mended_evaluator_goes_on_with_a_dense_net_that_was_trained(
     other = store.job()['identity'] | {'val_evaluator.prefix': 'new', 'imp.seed': 1}
     with pytest.raises(FileExistsError, match='settings: imp.seed: 0 there, 1 now. Choose'):
         whose(store, dict(identity=other))
+    facts = store.job()
+    mended = dict(facts, data={'data.val_evaluator.ann_file': 'other'})
+    assert whose(store, mended) == THIS  # nothing was measured with it
     toy_cfg.val_evaluator.prefix = 'new'
     assert len(run_imp(toy_cfg, tmp_path / 'job', rounds=1).rounds) == 2
     toy_cfg.val_evaluator.prefix = 'newer'  # now its numbers would not compare
     with pytest.raises(FileExistsError, match='val_evaluator.prefix: .*--accept-change val_eval'):
         run_imp(toy_cfg, tmp_path / 'job', rounds=1)
+
+
+def test_a_state_that_the_dense_net_has_not_kept_cannot_be_gone_back_to(toy_cfg, run_imp, tmp_path):
+    run_imp(toy_cfg, tmp_path / 'job', rounds=1, rewind='epoch_1')
+    store = Store(tmp_path / 'job')
+    known = store.job()
+    facts = dict(known, identity={**known['identity'], 'imp.optimizer': 'rewound'},
+                 settings={**known['settings'], 'optimizer': 'rewound'})
+    with pytest.raises(FileExistsError, match='imp.optimizer.* dense net .* cannot be changed'):
+        whose(store, facts, accept=('imp.optimizer', ))

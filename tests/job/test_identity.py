@@ -30,6 +30,7 @@ CHANGING = {
     'val_evaluator.ann_file': '/scratch/1/coco/annotations/w.json',
     'optim_wrapper.optimizer.lr': 0.2,
     'train_cfg.max_epochs': 3,
+    'sync_bn': 'torch',
     'model.depth': 50,
     'default_hooks.param_scheduler.type': 'X',
     'custom_hooks.0.type': 'EMAHook',
