@@ -346,3 +346,15 @@ def test_controls_of_two_tickets_of_a_line_are_told_apart():
     assert [_label(each, '', points) for each in points] == ['one', 'two', 'c']
     assert _label(one, 'shuffle', points) == 'shuffle, one'
     assert _label(two, 'reinit', points) == 'reinit'
+
+
+def test_a_dense_net_that_an_early_bird_ended_is_compared_with_nothing(finished, tmp_path):
+    path, work_dir, _ = finished
+    asked = dict(title='Early', section='6', kind='curve', x='early_bird', jobs=[
+        dict(rounds=1, early_bird=dict(fraction=0.5))])
+    (tmp_path / 'study.py').write_text(
+        path.read_text().replace(repr(EXPERIMENTS), repr(dict(early=asked))))
+    run_study('report', tmp_path / 'study.py', '--work-dir', work_dir, '--report-dir', tmp_path)
+    with open(tmp_path / 'early.csv', newline='') as file:
+        row, = csv.DictReader(file)
+    assert (row['round'], float(row['x'])) == ('1', 50) and not row['toy/mAP_change']
