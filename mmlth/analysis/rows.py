@@ -127,36 +127,44 @@ def dense_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def _names_of_dense_lines(rows: Sequence[Row]) -> Callable[[Row], str]:
-    """Return what names the line of a row's dense net."""
+    """Return what names the line of a row's dense net, by no more than tells it from others."""
+    named = {_net(row): row['line'] for row in rows if is_dense(row) and row['line']}
+    trained = [row for row in rows if not is_dense(row)]
+    labels = {(row['line'], _net(row)): row['label'] for row in trained if not row['control']}
     lines: dict[str, dict[str, None]] = {}
-    nets: dict[tuple[str, int], set[str]] = {}
-    labels: dict[tuple[str, str, int], dict[str, str]] = {}  # of a line: net -> a ticket's label
-    named: dict[tuple[str, int, str], str] = {}
-    for row in rows:
-        of_config = lines.setdefault(row['config'], {})
-        if not is_dense(row):
-            of_config[row['line']] = None
-            if not row['control']:
-                of_line = labels.setdefault((row['config'], row['line'], row['seed']), {})
-                of_line.setdefault(_net(row)[-1], row['label'])
-        elif row['line']:
-            named[_net(row)] = row['line']
-        nets.setdefault((row['config'], row['seed']), set()).add(_net(row)[-1])
-    differing = {config for (config, _), found in nets.items() if len(found) > 1}
-    crowded = {place[:2] for place, found in labels.items() if len(found) > 1}
+    for row in trained:
+        lines.setdefault(row['config'], {})[row['line']] = None
 
-    def name(row: Row) -> str:
-        if _net(row) in named:
-            return named[_net(row)]
-        if (row['config'], row['line']) in crowded:
-            label = labels[row['config'], row['line'], row['seed']].get(_net(row)[-1], '')
-            return ', '.join(filter(None, (row['line'], label)))
-        if row['config'] in differing:
-            return row['line']
-        several = list(lines[row['config']])
+    def shared(row: Row) -> str:
+        several = list(lines.get(row['config'], ()))
         return several[0] if len(several) == 1 else ''
 
+    def by_line(row: Row) -> str:
+        return row['line']
+
+    def by_label(row: Row) -> str:
+        return ', '.join(filter(None, (row['line'], labels.get((row['line'], _net(row)), ''))))
+
+    ways = {config: next(way for way in (shared, by_line, by_label)
+                         if way is by_label or _tells_apart(way, trained, config))
+            for config in lines}
+    by_net = {_net(row): ways[row['config']](row) for row in reversed(trained)}
+
+    def name(row: Row) -> str:
+        if is_dense(row) or _net(row) in named:
+            return named.get(_net(row)) or by_net.get(_net(row)) or shared(row)
+        return ways[row['config']](row)
+
     return name
+
+
+def _tells_apart(way: Callable[[Row], str], rows: Iterable[Row], config: str) -> bool:
+    """Return whether each name is of one dense net of a config and seed."""
+    nets: dict[tuple[str, int], set[str]] = {}
+    for row in rows:
+        if row['config'] == config:
+            nets.setdefault((way(row), row['seed']), set()).add(_net(row)[-1])
+    return all(len(found) == 1 for found in nets.values())
 
 
 def _net(row: Row) -> tuple[str, int, str]:

@@ -198,13 +198,12 @@ class Store(WorkDir):
         Raises:
             FileNotFoundError: No training has been finished here.
         """
-        path, count = self.layout.summary, len(self._record_files())
-        if self.has_summary():
-            found = records.load_summary(path)
-            return found if len(found.rounds) + len(found.controls) >= count else self.collect()
-        if not count:
-            raise FileNotFoundError(f'{path} does not exist: run mmlth train first')
-        return self.collect()
+        count = len(self._record_files())
+        if not self.has_summary() and not count:
+            raise FileNotFoundError(f'{self.layout.summary} does not exist: run mmlth train first')
+        found = records.load_summary(self.layout.summary) if self.has_summary() else None
+        is_whole = found and len(found.rounds) + len(found.controls) >= count
+        return found if found and is_whole else self.collect()
 
     def _record_files(self) -> list[Path]:
         """List every record: rounds in order, then controls as they are listed."""

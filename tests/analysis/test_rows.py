@@ -41,6 +41,15 @@ def test_a_dense_net_that_the_study_names_keeps_its_name():
         'half': 0.3, 'third': 0.2, 'dense twice': 0.5, 'b': 0.45}
 
 
+def test_a_dense_net_is_not_listed_beside_itself():
+    """Studies have rows of their own for dense nets, under no line."""
+    tickets = [row(0.4, line='a'), row(0.4, line='b', dense=0.25)]
+    alone = dense_rows(tickets)
+    assert [r['line'] for r in alone] == ['a', 'b']
+    assert dense_rows([dense_row(0.5), dense_row(0.25), *tickets]) == [
+        one | dict(x=None) for one in alone]
+
+
 def test_dense_nets_of_a_line_that_differ_are_called_after_their_tickets():
     rows = [row(0.4, line='a', label='slow'), row(0.4, line='a', label='fast', dense=0.25),
             row(0.3, line='a', label='shuffle', control='shuffle', dense=0.25),
