@@ -70,7 +70,7 @@ def test_a_config_on_a_packaged_one_is_planned_in_an_empty_folder(run, site, tmp
 
 @pytest.mark.slow
 def test_a_packaged_study_finds_its_configs(run, site):
-    out = run(site / 'bin' / 'mmlth', 'study', 'plan', 'mmlth::studies/digit_scenes.py',
+    out = run(site / 'bin' / 'mmlth', 'study', 'plan', 'mmlth::studies/winning.py',
               '--only', 'direct_pruning').stdout
     assert 'trainings' in out
 

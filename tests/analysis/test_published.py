@@ -8,7 +8,7 @@ RECORDS = sorted((Path(__file__).parents[2] / 'docs' / 'experiments').rglob('rec
 
 
 def test_every_published_record_is_read_and_can_be_shown():
-    assert {path.parent.parent.name for path in RECORDS} == {'experiments', 'winning'}
+    assert len(RECORDS) > 100
     for path in RECORDS:
         summary = load_summary(path)
         assert summary.rounds and summary.rounds[0]['round'] == 0, path.name

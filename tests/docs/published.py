@@ -20,18 +20,6 @@ def text_of(page):
     return ' '.join((PUBLISHED / page).read_text().split())
 
 
-def by_seed(experiment, x, detector='faster-rcnn'):
-    """seed -> mAP of the trainings nearest to a place on the x axis; None: of the dense nets."""
-    found = {}
-    for row in rows_of(experiment):
-        dense = row['round'] == '0'
-        if row['control'] or not row['job'].startswith(detector) or dense != (x is None):
-            continue
-        if dense or abs(float(row['x']) - x) < 0.1:
-            found[int(row['seed'])] = float(row[BOXES])
-    return found
-
-
 def difference(ours, theirs):
     """Mean and interval, as the pages write them."""
     found = paired(ours, theirs)

@@ -1,35 +1,43 @@
-"""What docs/experiments/README.md says in figures is what the published tables hold."""
+"""What docs/experiments/README.md says in figures is what the pages that it links to hold."""
+import csv
+import re
 from statistics import fmean, stdev
 
 import pytest
-from published import BOXES, PUBLISHED, by_seed, difference, rows_of, text_of
+from published import BOXES, PUBLISHED, text_of
 
 from mmlth.analysis.statistics import paired, t_interval
 from mmlth.core.records import load_summary
 
-
-@pytest.fixture(scope='module')
-def page():
-    return text_of('README.md')
+ROWS = [line.strip('| \n').split(' | ') for line in (PUBLISHED / 'README.md').open()
+        if re.match(r'\| \S.*\(E\d', line)]
 
 
-@pytest.mark.parametrize('sparsity', [80, 90, 95])
-def test_differences_from_dense_are_those_of_equal_seeds(page, sparsity):
-    ours, dense = by_seed('direct_pruning', sparsity), by_seed('direct_pruning', None)
-    assert len(paired(ours, dense)) == 3
-    assert f'{difference(ours, dense)} at {sparsity}%' in page
-    assert f'{fmean(ours.values()):.3f} at {sparsity}%' in page
+def test_the_index_has_every_experiment_of_the_paper():
+    found = re.findall(r'\bE(\d+)\b', ' '.join(row[0] for row in ROWS))
+    assert {int(number) for number in found} == set(range(1, 16))
 
 
-def test_standard_deviations_are_those_of_three_seeds(page):
-    dense = stdev(by_seed('direct_pruning', None).values())
-    pruned = [stdev(by_seed('direct_pruning', at).values()) for at in (80, 90, 95)]
-    assert '{:.3f} dense, {:.3f} at 80%, {:.3f} at 90% and {:.3f} at 95%'.format(
-        dense, *pruned) in page
-    longer = [row for row in rows_of('winning/pruned') if row['line'] == 'from scratch'
-              and row['round'] == '1' and round(float(row['x'])) == 80]
-    longest = stdev(float(row[BOXES]) for row in longer)
-    assert f'{longest:.3f} at 80%, n={len(longer)}' in page
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: re.search(r'\((E.*)\)', row[0])[1])
+def test_every_number_of_a_row_stands_on_the_pages_that_it_links_to(row):
+    """Their own numbers are compared with the records by tests of theirs."""
+    links = re.findall(r'\]\(([^)]+)\)', row[0])
+    pages = [text_of(page) for page in (*links, 'winning.md')]
+    numbers = re.findall(r'\d+\.\d+|[-+]?\d+%', row[2])
+    assert links and numbers and row[3].isdigit()
+    for number in numbers:
+        assert any(number in page for page in pages), number
+
+
+def test_the_index_says_how_far_dense_nets_are_trained():
+    with (PUBLISHED / 'winning' / 'winning.csv').open() as file:
+        scores = {(row['control'], row['round'], row['seed']): float(row[BOXES])
+                  for row in csv.DictReader(file)}
+    dense, budget = ({seed: score for (control, number, seed), score in scores.items()
+                      if (control, number) == key} for key in (('', '0'), ('dense_budget', '1')))
+    page = text_of('README.md')
+    assert f'training twice as long adds {fmean(paired(budget, dense)):.3f} on average' in page
+    assert f'have a standard deviation of {stdev(dense.values()):.3f}.' in page and len(dense) == 5
 
 
 def long_training(name):
@@ -62,8 +70,6 @@ def test_the_page_of_longer_trainings_says_what_their_records_hold():
     assert f'equal budget it loses more, {lost[0]:.3f} and {lost[1]:.3f} (two seeds)' in page
     gained = paired(ticket, shuffle)
     assert f'(shuffle) end {gained[0]:.3f} and {gained[1]:.3f} below the ticket (n=2' in page
-    old = difference(by_seed('direct_pruning', 90), by_seed('direct_pruning', None))
-    assert f'the same comparison gave {old} (n=3' in page
     for seed in (0, 1, 2):
         summary = load_summary(PUBLISHED / 'long_trainings' / f'ticket_seed-{seed}.json')
         assert summary.rounds[1]['collapsed'] == {}

@@ -45,7 +45,7 @@ def test_every_page_and_every_file_that_it_links_to_is_there(site):
     missing = {str(page) for page in pages if not (site / page).is_file()}
     assert missing == {'experiments/README.html'}  # the index of its folder
     for name in (
-            'LICENSE', 'experiments/index.html', 'experiments/direct_pruning.csv',
+            'LICENSE', 'experiments/index.html', 'experiments/winning/direct_pruning.csv',
             'changelog.html'):
         assert (site / name).is_file()
 

@@ -208,7 +208,7 @@ def test_the_verdict_on_three_rounds_is_that_of_the_rule(converged):
 
 def records_of(rounds):
     """seed -> records of a ticket of 90%, of four seeds."""
-    pattern = f'*half_target_sparsity-0.9_rounds-{rounds}_seed-[0123]_order*.json'
+    pattern = f'{SCRATCH}_target_sparsity-0.9_rounds-{rounds}_seed-[0123]_order*.json'
     found = map(load_summary, (PUBLISHED / 'winning' / 'records').glob(pattern))
     return {summary.settings['seed']: summary for summary in found}
 
@@ -300,11 +300,61 @@ def test_modules_are_those_of_their_table(converged):
     assert 'all four lose {:.3f}, all but the heads {:.3f}.'.format(*lost) in converged
 
 
-def test_the_curve_of_one_pruning_is_that_of_its_table(converged):
-    found = {round(float(row['x'])): float(row[BOXES]) for row in rows_of('winning/direct_pruning')
-             if row['seed'] == '0' and row['round'] == '1'}
-    assert f'| mAP | {" | ".join(f"{found[at]:.3f}" for at in sorted(found))} |' in converged
-    dense = of_seeds(0, SCRATCH)[0]
+TASKS = {'boxes': ('boxes (mAP)', BOXES), 'masks': ('masks (mask mAP)', 'coco/segm_mAP'),
+         'keypoints': ('keypoints (OKS AP)', 'coco/keypoints_mAP')}
+
+
+def curve_of(task):
+    """(mAP of the dense net, per cent pruned -> mAP) of seed 0."""
+    metric = TASKS[task][1]
+    detector = dict(boxes='faster', masks='mask', keypoints='keypoint')[task]
+    rows = [row for row in rows_of('winning/direct_pruning')
+            if row['seed'] == '0' and row['config'].startswith(f'{detector}-rcnn')]
+    dense, = (float(row[metric]) for row in rows if row['round'] == '0')
+    return dense, {round(float(row['x'])): float(row[metric])
+                   for row in rows if row['round'] == '1'}
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_the_curves_of_one_pruning_are_those_of_the_table(converged, task):
+    dense, found = curve_of(task)
+    cells = [f'{found[at]:.3f}' if at in found else ''
+             for at in (10, 30, 50, 60, 70, 80, 85, 90, 95)]
+    row = f'| {TASKS[task][0]} | {dense:.3f} | {" | ".join(cells)} |'
+    assert ' '.join(row.split()) in converged
+
+
+def change_of(task, at):
+    """Change of mAP at a sparsity, both in per cent, here and for the paper's ResNet-18."""
+    dense, found = curve_of(task)
+    with open(paper.FOLDER / 'direct_pruning.csv') as file:
+        theirs = {row['prune_percent']: float(row['map']) for row in csv.DictReader(file)
+                  if (row['backbone'], row['task']) == (
+                      'resnet18', dict(masks='segm').get(task, task))}
+    changes = [100 * (found[at] / dense - 1)]
+    if str(at) in theirs:
+        changes.append(100 * (theirs[str(at)] / theirs['0'] - 1))
+    return [f'{change:+.0f}%' for change in changes]
+
+
+def test_what_is_said_of_the_curve_of_keypoints_is_so(converged):
+    (own_80, paper_80), (own_90, paper_90) = (change_of('keypoints', at) for at in (80, 90))
+    own_95, = change_of('keypoints', 95)
+    assert (f"{own_80} at 80%, {own_90} at 90% and {own_95} at 95%; the paper's ResNet-18 "
+            f'{paper_80} at 80% and {paper_90} at 90%.') in converged
+    dense, found = curve_of('keypoints')
+    assert min(found[30], found[50]) > dense > found[10]
+
+
+def test_what_is_said_of_the_curve_of_masks_is_so(converged):
+    (own_80, paper_80), (own_90, paper_90) = (change_of('masks', at) for at in (80, 90))
+    assert (f"boxes do: {own_80} at 80% and {own_90} at 90%; the paper's ResNet-18 {paper_80} "
+            f'and {paper_90}.') in converged
+
+
+def test_what_is_said_of_the_curve_of_boxes_is_so(converged):
+    dense, found = curve_of('boxes')
+    assert len(found) == 9
     low = [found[at] for at in found if at <= 70]
     assert len(low) == 5 and min(low) > dense > found[80]
     budget, restart = judged('dense_budget')[0], judged('dense_restart')[0]
