@@ -348,8 +348,9 @@ def test_what_is_said_of_the_curve_of_keypoints_is_so(converged):
 
 def test_what_is_said_of_the_curve_of_masks_is_so(converged):
     (own_80, paper_80), (own_90, paper_90) = (change_of('masks', at) for at in (80, 90))
-    assert (f"boxes do: {own_80} at 80% and {own_90} at 90%; the paper's ResNet-18 {paper_80} "
-            f'and {paper_90}.') in converged
+    half, last = change_of('masks', 50)[0], change_of('masks', 95)[0]
+    assert (f'boxes do: {half} at 50%, {own_80} at 80%, {own_90} at 90% and {last} at 95%; the '
+            f"paper's ResNet-18 {paper_80} at 80% and {paper_90} at 90%.") in converged
 
 
 def test_what_is_said_of_the_curve_of_boxes_is_so(converged):
