@@ -32,7 +32,7 @@ half = {
 often = {'train_cfg.val_interval': 4}
 # Half the channels everywhere, and a third: a quarter and a tenth of the multiply-adds.
 widths = {'all channels': '', 'half of them': 8, 'a third': 5}
-narrow = 'mmlth::digit_scenes/faster-rcnn_r18-tiny{}_fpn_48e_digitscenes-half_pretrained.py'
+of_width = 'mmlth::digit_scenes/faster-rcnn_r18-tiny{}_fpn_48e_digitscenes-half_pretrained.py'
 
 per_cost = dict(config=pretrained, criterion='magnitude_per_cost')
 
@@ -93,7 +93,7 @@ experiments = dict(
             dict(per_cost, target_sparsity=sparsity, line='per cost^0.25, floor 2%', cost_exponent=0.25, min_kept=0.02, **seed)
             for seed in seeds for sparsity in (0.8, 0.95)] + [
             dict(per_cost, target_sparsity=sparsity, line='per cost^0.5', **seeds[0]) for sparsity in (0.8, 0.9, 0.95)] + [
-            dict(config=narrow.format(width), rounds=0, label=label, seed=seed['seed']) for seed in seeds for label, width in widths.items()]),
+            dict(config=of_width.format(width), rounds=0, label=label, seed=seed['seed']) for seed in seeds for label, width in widths.items()]),
     budget=dict(
         title='How far dense nets are trained', section='Not in the paper', kind='bars',
         jobs=[

@@ -191,9 +191,7 @@ class Store(WorkDir):
         return self.layout.summary.exists()
 
     def summary(self) -> Summary:
-        """Read ``summary.json``, or the records themselves where it lacks some.
-
-        It is written after them: a kill may fall in between.
+        """Return all records: of ``summary.json``, unless a kill kept it from holding the last one.
 
         Raises:
             FileNotFoundError: No training has been finished here.
@@ -201,9 +199,11 @@ class Store(WorkDir):
         count = len(self._record_files())
         if not self.has_summary() and not count:
             raise FileNotFoundError(f'{self.layout.summary} does not exist: run mmlth train first')
-        found = records.load_summary(self.layout.summary) if self.has_summary() else None
-        is_whole = found and len(found.rounds) + len(found.controls) >= count
-        return found if found and is_whole else self.collect()
+        if self.has_summary():
+            found = records.load_summary(self.layout.summary)
+            if len(found.rounds) + len(found.controls) >= count:
+                return found
+        return self.collect()
 
     def _record_files(self) -> list[Path]:
         """List every record: rounds in order, then controls as they are listed."""

@@ -1,4 +1,5 @@
 """Say in a record and in a ticket's provenance what a training was and what it came to."""
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -87,7 +88,7 @@ def describe_ticket(
         parent = training.ticket or store.layout.ticket(*training.source.key)
         facts['parent'] = masks_digest(parent)
         facts['trained'] = _trained(store, training.source)
-        facts['training'] = training.id({})
+        facts['training'] = _made_for(training)
     return facts
 
 
@@ -113,10 +114,20 @@ def check_made_here(
     if training.ticket and facts.get('parent') not in (None, masks_digest(training.ticket)):
         raise ValueError(f'{path} was made from another ticket than {training.ticket} is now. '
                          f'{again}')
-    if facts.get('training') not in (None, training.id({})):
+    if facts.get('training') not in (None, _made_for(training)):
         now, then = settings.as_dict(), facts.get('settings', {})
         changed = [f'{key}={then[key]!r}' for key in now if key in then and then[key] != now[key]]
         raise ValueError(f'{path} was made with other settings ({", ".join(changed)}). {again}')
+
+
+def _made_for(training: Training) -> str:
+    """Return a hash of all that decides a ticket; a given one may move, its masks are compared."""
+    return _without_file(training).id({})
+
+
+def _without_file(training: Training) -> Training:
+    before = training.parent and _without_file(training.parent)
+    return replace(training, ticket='', parent=before)
 
 
 def _trained(store: Store, training: Training) -> str:

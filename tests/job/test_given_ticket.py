@@ -1,6 +1,7 @@
 """A ticket that was given to a job, and controls that it can have."""
 import copy
 import dataclasses
+import shutil
 
 import pytest
 import torch
@@ -63,11 +64,10 @@ def test_a_start_of_another_head_is_refused_though_the_masks_fit(ticket):
 @pytest.fixture
 def go_on(toy_cfg, tmp_path):
     """Run a job of one pruning, or go on with it as if it had been killed in round 1."""
-    def go_on(**settings):
+    def go_on(accept=(), **settings):
         (tmp_path / 'job' / 'round_01' / 'record.json').unlink(missing_ok=True)
         given = IMPConfig.from_config({}, dict(scope='all', **settings))
-        IMPRunner(copy.deepcopy(toy_cfg), given, tmp_path / 'job', accept=('imp.rewind', ) if
-                  'rewind' in settings else ()).run()
+        IMPRunner(copy.deepcopy(toy_cfg), given, tmp_path / 'job', accept=accept).run()
     return go_on
 
 
@@ -76,7 +76,7 @@ def test_a_round_is_not_gone_on_with_under_other_settings(go_on):
     with pytest.raises(ValueError, match=(
             r"round_01/ticket.safetensors was made with other settings \(rewind='init'\)\. Put "
             'that back, or remove .*round_01 to have round 1 made and trained again')):
-        go_on(rounds=1, target_sparsity=0.75, rewind='lr')
+        go_on(('imp.rewind', ), rounds=1, target_sparsity=0.75, rewind='lr')
 
 
 def test_a_given_ticket_that_was_made_anew_is_noticed(ticket, go_on):
@@ -88,3 +88,11 @@ def test_a_given_ticket_that_was_made_anew_is_noticed(ticket, go_on):
     save_ticket(dataclasses.replace(old, masks=masks), path)
     with pytest.raises(ValueError, match='made from another ticket than .* is now. Put that back'):
         go_on(ticket=path)
+
+
+def test_a_round_goes_on_where_its_ticket_has_moved(ticket, go_on, tmp_path):
+    path = ticket(trained=False)
+    go_on(ticket=path, controls=('reinit', ))
+    moved = shutil.copytree(tmp_path, tmp_path.parent / 'moved') / 'ticket.safetensors'
+    go_on(('imp.ticket', ), ticket=str(moved), controls=('reinit', ))
+    assert (tmp_path / 'job' / 'round_01' / 'record.json').exists()
